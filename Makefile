@@ -1,0 +1,52 @@
+# `make demo` shows the main job; `make test` runs every test. Both install what they
+# need on a fresh Debian machine, and clean up what they start.
+
+GO     ?= go
+export CGO_ENABLED ?= 0
+
+VERSION := $(shell cat VERSION)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+
+.PHONY: all build demo test format vet unit race docker bench clean
+
+all: build
+
+build: bin/aigw-ci bin/aigw-lab
+
+bin/%: FORCE
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
+
+.PHONY: FORCE
+FORCE:
+
+demo: build
+	@scripts/with-engine --or-stand-in bin/aigw-lab demo --program bin/aigw-ci
+
+test: format vet unit race docker
+
+format:
+	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags docker ./...
+
+unit:
+	$(GO) test ./...
+
+race:
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+
+# Everything that needs an engine, a real nginx in front and a real sshd.
+docker: build
+	@scripts/install-debian nginx-light openssh-server
+	scripts/with-engine $(GO) test -tags docker -count=1 -p 1 -timeout 30m ./internal/docker ./internal/lab/... ./test/...
+
+bench: build
+	$(GO) test -run '^$$' -bench . -benchtime 5x ./internal/...
+	@scripts/install-debian nginx-light
+	scripts/with-engine $(GO) test -tags docker -run '^$$' -bench . -benchtime 3x ./test/...
+
+clean:
+	rm -rf bin build

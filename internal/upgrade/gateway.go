@@ -1,0 +1,84 @@
+package upgrade
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// Instance names one gateway: a container, or a revision of a release.
+type Instance struct {
+	ID      string   // container ID, or revision number
+	Image   string   // the reference it was created from
+	Digests []string // every digest by which its target knows the running image
+}
+
+// Status is the state of a gateway's process.
+type Status string
+
+const (
+	Created    Status = "created" // made, never started
+	Running    Status = "running"
+	Restarting Status = "restarting"
+	Exited     Status = "exited"
+	Paused     Status = "paused"
+	Missing    Status = "missing" // it is not there any more
+)
+
+// State is a gateway as its target sees it at one moment.
+type State struct {
+	Status   Status
+	ExitCode int
+	OOM      bool      // ended by the kernel for want of memory
+	Restarts int       // since it was created
+	Started  time.Time // zero when it never was
+	Health   string    // the target's own health check: "", "starting", "healthy", "unhealthy"
+	Digests  []string  // the running image, under every name the target knows; empty is "unknown"
+	Error    string    // why it could not be started, in the target's words
+}
+
+// Gateway is a gateway that can be looked at.
+type Gateway interface {
+	// Endpoint finds a road to the gateway. An error means that there is none from
+	// here, which says nothing about the gateway itself.
+	Endpoint(ctx context.Context) (Endpoint, error)
+
+	// State reads the process. An error means that the target did not answer; a
+	// gateway that is gone is a State with Status Missing.
+	State(ctx context.Context) (State, error)
+
+	// Logs are the last lines the gateway wrote, both streams, oldest first, each
+	// line bounded, control characters removed. They may hold secrets.
+	Logs(ctx context.Context, lines int) ([]string, error)
+
+	// DialFrom opens a connection to addr ("host:port") as the gateway itself
+	// would: from its network, with its name resolution. It returns
+	// errors.ErrUnsupported where the target offers no way to do so.
+	DialFrom(ctx context.Context, addr string) (net.Conn, error)
+
+	// Evidence is what a person needs after this gateway is gone: its logs and its
+	// settings, without the values of secrets. What could be read comes back also
+	// with an error.
+	Evidence(ctx context.Context) ([]File, error)
+}
+
+// Endpoint is a road to a gateway.
+type Endpoint struct {
+	HTTP string // "http://172.17.0.3:5052", no trailing slash
+	GRPC string // "172.17.0.3:50052"; empty when this gateway serves none
+
+	// Dial opens connections to the hosts above; nil means plain TCP from here.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Lasting is set when the address belongs to the place and not to this one
+	// instance, such as a published port: it still answers after a swap.
+	Lasting bool
+
+	Via string // the road in words, for the log: "container address", "ssh", "published port"
+}
+
+// File is one piece of evidence.
+type File struct {
+	Name string // a file name without directories: "inspect.json"
+	Data []byte
+}

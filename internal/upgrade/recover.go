@@ -1,0 +1,66 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// settle observes the target and first ends what an interrupted run began, so
+// that everything after it starts from one gateway and nothing else.
+func (r *run) settle(ctx context.Context) (Observation, error) {
+	seen, err := r.observe(ctx)
+	if err != nil || seen.Interrupted == Clean {
+		return seen, err
+	}
+	if err := r.recover(ctx, seen); err != nil {
+		return seen, fmt.Errorf("ending an interrupted run: %w", err)
+	}
+	seen, err = r.observe(ctx)
+	if err == nil && seen.Interrupted != Clean {
+		err = fmt.Errorf("what an interrupted run left (%s) could not be cleared", seen.Interrupted)
+	}
+	return seen, err
+}
+
+func (r *run) recover(ctx context.Context, seen Observation) error {
+	switch seen.Interrupted {
+	case Rehearsing:
+		return r.dismiss()
+
+	case Unproven:
+		// The new gateway may be serving well: it is judged before it is touched.
+		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Settled: true}) {
+		case Pass:
+			back, cancel := r.wayBack()
+			defer cancel()
+			return r.Target.Keep(back)
+		case Inconclusive:
+			return errors.Join(context.Cause(ctx), errUndecidedLeftover)
+		}
+		r.evidence(Live, seen.Live)
+	}
+
+	back, cancel := r.wayBack()
+	defer cancel()
+	restored, err := r.restore(back)
+	if err != nil || restored == nil {
+		return err
+	}
+	if r.verify(back, Subject{Stage: Restored, Gateway: restored}) != Pass {
+		r.note("the gateway that an interrupted run had set aside is back, and does not pass its checks")
+	}
+	return nil
+}
+
+// undecidedLeftover is a gateway that an interrupted run promoted and nobody could look at since.
+type undecidedLeftover struct{}
+
+var errUndecidedLeftover undecidedLeftover
+
+func (undecidedLeftover) Error() string {
+	return "the gateway that an interrupted run promoted could not be looked at; it and the one before it were left as they are"
+}
+
+// Temporary marks the error as "could not look".
+func (undecidedLeftover) Temporary() bool { return true }

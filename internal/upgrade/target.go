@@ -1,0 +1,147 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Target is the place where the gateway runs.
+//
+// The methods that change something are idempotent: each may find its own work
+// half done by a run that was killed, and brings it to the same end.
+type Target interface {
+	// Place names the target, for the report.
+	Place() Place
+
+	// Lock takes the target for this run, or returns a *LockedError. A lock whose
+	// holder is gone is taken over. The lost channel is closed when the lock is
+	// lost while it is held; from then on nothing may be changed any more. Release
+	// is called exactly once.
+	Lock(ctx context.Context) (lost <-chan struct{}, release func(context.Context) error, err error)
+
+	// Observe reads what runs and what an interrupted run left. It changes nothing.
+	Observe(ctx context.Context) (Observation, error)
+
+	// Plan compares what runs with image and with the declared settings. It refuses
+	// what could not be reproduced faithfully with a *RefusedError. It changes nothing.
+	Plan(ctx context.Context, seen Observation, image Image) (Plan, error)
+
+	// Prepare downloads everything the plan needs. The gateway is not touched.
+	Prepare(ctx context.Context, plan Plan) error
+
+	// Rehearse starts the planned gateway beside the old one, where no user reaches it.
+	Rehearse(ctx context.Context, plan Plan) (Gateway, error)
+
+	// Dismiss removes the rehearsal; without one it does nothing.
+	Dismiss(ctx context.Context) error
+
+	// Promote puts the planned gateway in the place of the old one, which stays
+	// ready for Restore until Keep. After an error, Restore is called.
+	Promote(ctx context.Context, plan Plan) (Gateway, error)
+
+	// Keep drops what Restore would need.
+	Keep(ctx context.Context) error
+
+	// Restore puts the instance that Promote set aside back in its place, and
+	// removes the promoted one. When there was none before (a first install) it
+	// removes the promoted one and returns a nil Gateway.
+	Restore(ctx context.Context) (Gateway, error)
+
+	// Previous is the image that ran before the current one, from the target's own
+	// record, as "repository:tag@sha256:..."; empty when there is no record.
+	Previous(ctx context.Context) (string, error)
+}
+
+// Place is a target's name.
+type Place struct {
+	Kind string // "docker" or "kubernetes"
+	Name string // the container, or namespace/release
+}
+
+// Interruption is how far a run came that did not end.
+type Interruption string
+
+const (
+	// Clean: no run was interrupted.
+	Clean Interruption = ""
+	// Rehearsing: a rehearsal was left. The live gateway was not touched.
+	Rehearsing Interruption = "rehearsing"
+	// Swapping: between the old and the new gateway, or on the way back. No proven
+	// gateway may be serving; Restore brings the old one back.
+	Swapping Interruption = "swapping"
+	// Unproven: the new gateway is in place, and the old one still set aside.
+	// Whether the new one works was never decided.
+	Unproven Interruption = "unproven"
+)
+
+// Observation is the target as it was found.
+type Observation struct {
+	Current     *Instance // nil: no gateway yet
+	Live        Gateway   // a handle on Current; nil with it
+	Interrupted Interruption
+	Platform    string   // "linux/amd64": what the target runs
+	Notes       []string // what the administrator should know, one line each
+	Detail      any      // the target's own; handed back to Plan
+}
+
+// Action is what a plan will do.
+type Action string
+
+const (
+	Nothing Action = "nothing" // the right image runs with the declared settings
+	Install Action = "install"
+	Replace Action = "replace"
+)
+
+// Plan is what will be done, decided before anything is done.
+type Plan struct {
+	Action  Action
+	Image   Image
+	Changes []Change
+	Notes   []string // what the administrator must do or know, one line each
+	Detail  any      // the target's own; handed back to Rehearse and Promote
+}
+
+// Change is one difference between what runs and what is planned. Values of
+// secrets are already replaced.
+type Change struct {
+	Field string // "image", "environment.AIGW_GITLAB_URL"
+	From  string
+	To    string
+}
+
+// Holder is the run that has a lock.
+type Holder struct {
+	Who   string    // job URL, or user@host
+	Since time.Time // by the holder's clock
+}
+
+// LockedError says that another run is at work on the target.
+type LockedError struct {
+	Place  Place
+	Holder Holder
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s %q is in use by %s since %s: wait for that run to end",
+		e.Place.Kind, e.Place.Name, e.Holder.Who, e.Holder.Since.UTC().Format(time.RFC3339))
+}
+
+// RefusedError says why a gateway cannot be reproduced faithfully. Nothing was changed.
+type RefusedError struct {
+	Place   Place
+	Reasons []string
+}
+
+func (e *RefusedError) Error() string {
+	s := fmt.Sprintf("%s %q cannot be upgraded without losing something:", e.Place.Kind, e.Place.Name)
+	for _, r := range e.Reasons {
+		s += "\n  - " + r
+	}
+	return s
+}
+
+// ErrLockLost is the cause of a run that found its lock taken over.
+var ErrLockLost = errors.New("the lock on the target was lost to another run")
