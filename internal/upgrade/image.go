@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"slices"
+	"strings"
 
 	"aigw-ci/internal/version"
 )
@@ -42,6 +43,17 @@ func (i Image) Is(digests []string) bool {
 	return slices.ContainsFunc([]string{i.Digest, i.PlatformDigest, i.ConfigDigest}, func(d string) bool {
 		return d != "" && slices.Contains(digests, d)
 	})
+}
+
+// image is the image an instance runs, as far as its reference tells: enough to
+// recognise it, and to know the line it was built for.
+func (i *Instance) image() Image {
+	reference, digest, _ := strings.Cut(i.Image, "@")
+	image := Image{Repository: reference, Digest: digest}
+	if colon := strings.LastIndexByte(reference, ':'); colon > strings.LastIndexByte(reference, '/') {
+		image.Repository, image.Tag = reference[:colon], reference[colon+1:]
+	}
+	return image
 }
 
 // Line is the minor release the image was built for; ok is false when the tag

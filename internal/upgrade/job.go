@@ -15,6 +15,8 @@ type Job struct {
 	Target Target
 	Gate   Gate
 
+	// Platform is the setting "image.platform"; empty means what the target runs.
+	Platform string
 	// Rehearse is the setting "rehearse": prove the new image beside the old one
 	// before any user reaches it.
 	Rehearse bool
@@ -70,7 +72,7 @@ func (r *run) upgrade(ctx context.Context) (Outcome, error) {
 // confirm proves that the right gateway, which runs already, works.
 func (r *run) confirm(ctx context.Context, seen Observation, image Image) (Outcome, error) {
 	r.result.After = seen.Current
-	verdict := r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: image, Settled: true})
+	verdict := r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: image, Release: r.result.Release, Settled: true})
 	switch verdict {
 	case Pass:
 		return Unchanged, nil
@@ -109,7 +111,7 @@ func (r *run) replace(ctx context.Context, seen Observation, plan Plan) (Outcome
 
 // rehearse starts the planned gateway where no user reaches it, and judges it.
 func (r *run) rehearse(ctx context.Context, plan Plan) (verdict Verdict, err error) {
-	err = r.phase("rehearse", "Rehearse beside the old gateway", func() error {
+	err = r.phase("rehearse", "Rehearse where no user reaches it", func() error {
 		candidate, err := r.Target.Rehearse(ctx, plan)
 		if err != nil {
 			return errors.Join(err, r.dismiss())
@@ -135,7 +137,7 @@ func (r *run) reject(seen Observation, verdict Verdict) (Outcome, error) {
 	r.result.After = seen.Current
 	ctx, cancel := r.wayBack()
 	defer cancel()
-	switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Settled: true}) {
+	switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image(), Settled: true}) {
 	case Pass:
 		return Rejected, errors.New("the rehearsal failed; the old gateway was not touched and works")
 	case Fail:
@@ -217,7 +219,7 @@ func (r *run) back(ctx context.Context, seen Observation, failed Gateway, cause 
 
 	// A cancelled job has little time: one good answer from a gateway that was
 	// proven for long is worth more than a long hold that the runner cuts off.
-	switch r.verify(ctx, Subject{Stage: Restored, Gateway: restored, Hurry: cancelled}) {
+	switch r.verify(ctx, Subject{Stage: Restored, Gateway: restored, Image: r.old(seen), Hurry: cancelled}) {
 	case Pass:
 		if cancelled {
 			return Cancelled, cause
@@ -228,6 +230,18 @@ func (r *run) back(ctx context.Context, seen Observation, failed Gateway, cause 
 	default:
 		return Undecided, errors.Join(cause, fmt.Errorf("the previous gateway was put back, but: %w", errCouldNotLook))
 	}
+}
+
+// old is the image that must be running once the way back is gone. After an
+// interrupted run that is what the target has now, not what it had when it was seen.
+func (r *run) old(seen Observation) Image {
+	if seen.Interrupted == Clean && seen.Current != nil {
+		return seen.Current.image()
+	}
+	if r.result.After != nil {
+		return r.result.After.image()
+	}
+	return Image{}
 }
 
 // restore tries again for as long as the way back may take: an engine that

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (j *Job) Verify(ctx context.Context) Result {
 		if err != nil {
 			return "", err
 		}
-		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: image, Settled: true}) {
+		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: image, Release: r.result.Release, Settled: true}) {
 		case Pass:
 			return Verified, nil
 		case Fail:
@@ -90,7 +91,7 @@ func (r *run) resolve(ctx context.Context, seen Observation) (image Image, err e
 		}
 		r.result.Release = release
 		r.Log.Info("GitLab runs "+release.Version.String(), "url", release.URL, "source", release.Source)
-		image, err = r.Images.Find(ctx, release.Version, seen.Platform)
+		image, err = r.Images.Find(ctx, release.Version, cmp.Or(r.Platform, seen.Platform))
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func (r *run) recover(ctx context.Context, seen Observation) error {
 
 	case Unproven:
 		// The new gateway may be serving well: it is judged before it is touched.
-		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Settled: true}) {
+		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image(), Settled: true}) {
 		case Pass:
 			back, cancel := r.wayBack()
 			defer cancel()

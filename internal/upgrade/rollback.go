@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (r *run) rollBack(ctx context.Context) (Outcome, error) {
 
 	var image Image
 	if err := r.phase("resolve", "Find the previous image", func() (err error) {
-		image, err = r.Images.Describe(ctx, reference, seen.Platform)
+		image, err = r.Images.Describe(ctx, reference, cmp.Or(r.Platform, seen.Platform))
 		return err
 	}); err != nil {
 		return "", fmt.Errorf("looking up the previous image: %w", err)

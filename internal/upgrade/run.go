@@ -95,7 +95,7 @@ func (r *run) explain(ctx context.Context, err error) (Outcome, error) {
 		return r.cancelled(context.Cause(ctx))
 	case errors.As(err, &noImage):
 		return NoImage, err
-	case errors.As(err, &temporary) && temporary.Temporary():
+	case errors.As(err, &temporary) && temporary.Temporary(), r.result.Command == "verify":
 		return Undecided, err
 	default:
 		return Failed, err
@@ -115,7 +115,7 @@ func (r *run) cancelled(cause error) (Outcome, error) {
 		return Cancelled, cause
 	}
 	r.result.After = seen.Current
-	switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Settled: true, Hurry: true}) {
+	switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image(), Settled: true, Hurry: true}) {
 	case Pass:
 		return Cancelled, cause
 	case Fail:
@@ -152,7 +152,6 @@ func (r *run) phase(name, title string, step func() error) error {
 // verify is a phase that judges.
 func (r *run) verify(ctx context.Context, s Subject) (verdict Verdict) {
 	title := map[Stage]string{Live: "Verify the gateway", Restored: "Verify the previous gateway"}[s.Stage]
-	s.Release = r.result.Release
 	_ = r.phase("verify", title, func() error {
 		verdict = r.judge(ctx, s)
 		return nil
@@ -174,7 +173,7 @@ func (r *run) baseline(ctx context.Context, seen Observation) {
 	if seen.Live == nil {
 		return
 	}
-	for _, c := range r.Gate.Judge(ctx, Subject{Stage: Live, Gateway: seen.Live, Settled: true, Glance: true}) {
+	for _, c := range r.Gate.Judge(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image(), Settled: true, Glance: true}) {
 		if c.Verdict == Fail {
 			r.broken = append(r.broken, c)
 			r.note(fmt.Sprintf("before this run the gateway already failed %s: %s", c.ID, c.Detail))

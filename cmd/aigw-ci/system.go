@@ -1,0 +1,106 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"aigw-ci/internal/docker"
+)
+
+// system is what a process is given. Nothing else of the program reads any of it,
+// so that a test can run the whole program as often as it likes.
+type system struct {
+	environ        []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	executable     string // of this program; empty when unknown
+	hostname       string
+}
+
+// getenv reads an environment variable; the last one wins, as in a shell.
+func (s system) getenv(name string) string {
+	for i := len(s.environ) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(s.environ[i], name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// inGitLab reports whether this is a GitLab CI job.
+func (s system) inGitLab() bool { return s.getenv("GITLAB_CI") == "true" }
+
+// colour reports whether the log may use colour: GitLab shows it although there
+// is no terminal, and no-color.org's variable switches it off everywhere.
+func (s system) colour() bool {
+	return s.getenv("NO_COLOR") == "" && (s.inGitLab() || s.terminal())
+}
+
+func (s system) terminal() bool {
+	f, ok := s.stderr.(*os.File)
+	if !ok || s.getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// who names this run to others: the job, or the person and the machine.
+func (s system) who() string {
+	if job := s.getenv("CI_JOB_URL"); job != "" {
+		return job
+	}
+	user := s.getenv("USER")
+	if user == "" {
+		user = "somebody"
+	}
+	return user + "@" + s.hostname
+}
+
+// proxy is the proxy that the standard variables name.
+func (s system) proxy() func(*http.Request) (*url.URL, error) {
+	either := func(name string) string {
+		if value := s.getenv(name); value != "" {
+			return value
+		}
+		return s.getenv(strings.ToLower(name))
+	}
+	byURL := (&httpproxy.Config{
+		HTTPProxy:  either("HTTP_PROXY"),
+		HTTPSProxy: either("HTTPS_PROXY"),
+		NoProxy:    either("NO_PROXY"),
+		CGI:        s.getenv("REQUEST_METHOD") != "",
+	}).ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return byURL(r.URL) }
+}
+
+// engine says where the Docker Engine is, as docker itself reads it.
+func (s system) engine() docker.ConnectOptions {
+	o := docker.ConnectOptions{
+		Host:       s.getenv("DOCKER_HOST"),
+		CertPath:   s.getenv("DOCKER_CERT_PATH"),
+		TLSVerify:  s.getenv("DOCKER_TLS_VERIFY") != "",
+		APIVersion: s.getenv("DOCKER_API_VERSION"),
+		SSHAgent:   s.getenv("SSH_AUTH_SOCK"),
+		KnownHosts: []string{"/etc/ssh/ssh_known_hosts"},
+		Executable: s.executable,
+		Run:        s.who(),
+		UserAgent:  userAgent(),
+	}
+	if home := s.getenv("HOME"); home != "" {
+		ssh := filepath.Join(home, ".ssh")
+		o.KnownHosts = append(o.KnownHosts, filepath.Join(ssh, "known_hosts"))
+		for _, key := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+			o.SSHKeys = append(o.SSHKeys, filepath.Join(ssh, key))
+		}
+	}
+	return o
+}
+
+func userAgent() string { return "aigw-ci/" + release }

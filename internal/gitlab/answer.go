@@ -1,0 +1,177 @@
+package gitlab
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"aigw-ci/internal/secret"
+)
+
+// maxBody is far above any answer of the API that is asked for here.
+const maxBody = 1 << 20
+
+// whole reads an answer to its end before it hands it on, so that one that breaks
+// off is an error where it can still be tried again.
+type whole struct{ base http.RoundTripper }
+
+func (w *whole) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := w.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// answers lets through what GitLab's API says, and turns everything else that may
+// come from its address into an [*Error].
+type answers struct {
+	base   http.RoundTripper
+	redact *secret.Redactor
+}
+
+func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := a.base.RoundTrip(req)
+	if err != nil {
+		problem, remedy := unreachable(err)
+		return nil, &Error{
+			Method: req.Method, URL: place(req.URL.String()),
+			Problem: problem, Remedy: remedy, Err: err,
+		}
+	}
+	body, _ := io.ReadAll(resp.Body) // in memory, thanks to whole
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	if e := a.judge(req, resp, body); e != nil {
+		e.Method, e.URL, e.Status = req.Method, place(req.URL.String()), resp.StatusCode
+		return nil, e
+	}
+	return resp, nil
+}
+
+// judge returns nil for an answer to believe or a redirect to follow.
+func (a *answers) judge(req *http.Request, resp *http.Response, body []byte) *Error {
+	media := mediaType(resp.Header)
+	isJSON := media == "application/json" && json.Valid(body)
+	success := resp.StatusCode < 300
+	switch {
+	case len(body) > maxBody:
+		return &Error{Problem: "the answer is larger than 1 MiB", Remedy: frontRemedy}
+
+	case redirect(resp.StatusCode):
+		to, err := resp.Location()
+		if err != nil {
+			return &Error{Problem: "sent on to an address that cannot be read", Remedy: frontRemedy}
+		}
+		if !mayFollow(req.URL, to) {
+			return &Error{
+				Problem: "sent on to " + place(to.String()) + ", where the token does not go",
+				Remedy:  "set gitlab.url to the address at which GitLab itself answers, and let /api/ past any sign-in in front of it",
+			}
+		}
+		return nil
+
+	case media == "text/html" || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
+		problem, remedy := webPage(resp.StatusCode)
+		return &Error{Problem: problem, Remedy: remedy, Excerpt: a.excerpt(string(body))}
+
+	case success && !isJSON:
+		return &Error{
+			Problem: "the answer is " + describe(media, body) + ", not JSON", Remedy: frontRemedy,
+			Excerpt: a.excerpt(string(body)),
+		}
+
+	case !success:
+		said := a.excerpt(reason(body))
+		problem, remedy := refusal(resp, said)
+		return &Error{
+			Problem: problem, Remedy: remedy, Excerpt: said,
+			refused: isJSON && resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests,
+		}
+	}
+	return nil
+}
+
+func redirect(status int) bool {
+	return status >= 300 && status < 400 && status != http.StatusNotModified
+}
+
+func mediaType(h http.Header) string {
+	media, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return media
+}
+
+func describe(media string, body []byte) string {
+	switch {
+	case len(body) == 0:
+		return "empty"
+	case media == "application/json":
+		return "broken"
+	case media == "":
+		return "of no stated type"
+	}
+	return printable(media)
+}
+
+// reason is what an error's body says. GitLab writes {"message": text or object},
+// {"error": text, "error_description": text}, or plain text.
+// Sources: gitlab-org/gitlab lib/api/helpers.rb, lib/api/api_guard.rb.
+func reason(body []byte) string {
+	var said struct {
+		Message     json.RawMessage `json:"message"`
+		Error       string          `json:"error"`
+		Description string          `json:"error_description"`
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return string(body)
+	}
+	var text string
+	if json.Unmarshal(said.Message, &text) != nil {
+		var object struct {
+			Error string `json:"error"`
+		}
+		text = string(said.Message)
+		if json.Unmarshal(said.Message, &object) == nil && object.Error != "" {
+			text = object.Error
+		}
+	}
+	parts := slices.DeleteFunc([]string{text, said.Error, said.Description}, func(s string) bool { return s == "" })
+	return strings.Join(parts, ": ")
+}
+
+// excerpt is the beginning of a text from outside, without the token. It is
+// redacted before it is cut: half a secret would not be found.
+func (a *answers) excerpt(text string) string { return cut(printable(a.redact.String(text))) }
+
+// cut bounds what is quoted in an error.
+func cut(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+// printable puts text on one line and drops what a terminal would act on.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	return strings.Join(strings.Fields(text), " ")
+}
