@@ -53,7 +53,7 @@ func TestVersionAnswers(t *testing.T) {
 		{"application's rate limit", answer(429, jsonType, `{"message":{"error":"This endpoint has been requested too many times. Try again later."}}`, "Retry-After", "600"),
 			"(answered: This endpoint has been requested too many times. Try again later.)", "run this later", 1, true},
 		{"fault", answer(500, jsonType, `{"message":"500 Internal Server Error"}`),
-			"500: GitLab failed to answer", "exceptions_json.log", 1, true},
+			"500: GitLab failed to answer", "exceptions_json.log", 4, true},
 		{"booting", answer(502, "text/plain", "GitLab is not responding"),
 			"502: GitLab is starting, or its application server is down", "wait until", 4, true},
 		{"workhorse down", answer(502, "text/html", "<html><title>GitLab is not responding</title></html>"),

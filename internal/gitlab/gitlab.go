@@ -179,6 +179,10 @@ func (c *Client) release(v version.GitLab, source string, enterprise *bool) upgr
 		yes := true
 		enterprise = &yes
 	}
+	// An instance that says it is not an Enterprise Edition is the other one.
+	if enterprise != nil && !*enterprise && v.Edition == version.Unstated && !v.Pre {
+		v.Edition = version.Community
+	}
 	return upgrade.Release{URL: c.url, Version: v, Source: source, Enterprise: enterprise}
 }
 

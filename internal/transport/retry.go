@@ -21,9 +21,9 @@ const (
 )
 
 // Retry sends a request again when the answer was lost or the server asked for
-// patience: a dropped or refused connection, a timeout, 429, 502, 503, 504.
-// Everything else is an answer and is returned as it came, 401, 403, 404 and 500
-// among it.
+// patience: a dropped or refused connection, a timeout, 429, 500, 502, 503, 504.
+// Everything else is an answer and is returned as it came, 401, 403 and 404 among
+// it.
 //
 // Only GET and HEAD are repeated, and other methods whose context was marked by
 // [Idempotent]. A body that breaks off while the caller reads it is not seen here.
@@ -115,7 +115,7 @@ func repeatable(req *http.Request) bool {
 // fault in answering this very request.
 func patience(status int) bool {
 	switch status {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
 	return false

@@ -66,7 +66,7 @@ func TestRetryWhatIsRepeated(t *testing.T) {
 		{"lost connection", "GET", false, []any{reset, 200}, 2, 200},
 		{"bounded, answers", "GET", false, []any{502}, 4, 502},
 		{"bounded, errors", "GET", false, []any{reset}, 4, 0},
-		{"fault of the server", "GET", false, []any{500, 200}, 1, 500},
+		{"fault of the server", "GET", false, []any{500, 200}, 2, 200},
 		{"unauthorised", "GET", false, []any{401, 200}, 1, 401},
 		{"forbidden", "GET", false, []any{403, 200}, 1, 403},
 		{"not found", "GET", false, []any{404, 200}, 1, 404},
