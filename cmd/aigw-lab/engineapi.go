@@ -59,7 +59,9 @@ func (e *engineAPI) call(ctx context.Context, method, path string, v any) error 
 // bridge is this machine's address on the engine's default network.
 func (e *engineAPI) bridge(ctx context.Context) (string, error) {
 	var network struct {
-		IPAM struct{ Config []struct{ Gateway, Subnet string } }
+		IPAM struct {
+			Config []struct{ Gateway, Subnet string }
+		}
 	}
 	if err := e.call(ctx, http.MethodGet, "/networks/bridge", &network); err != nil {
 		return "", err

@@ -160,10 +160,11 @@ func FuzzRedactor(f *testing.F) {
 	f.Add("", key, "")
 	f.Add("aaaa", "aaaaaa", "aaaa")
 	f.Fuzz(func(t *testing.T, before, value, after string) {
-		r := secret.NewRedactor(value)
-		got := r.String(before + value + after)
-		if len(value) >= 6 && !strings.Contains(secret.Redacted, value) && strings.Contains(got, value) &&
-			!strings.Contains(value, secret.Redacted[:1]) && !strings.Contains(value, secret.Redacted[len(secret.Redacted)-1:]) {
+		got := secret.NewRedactor(value).String(before + value + after)
+		if len(value) < 6 || strings.ContainsAny(value, "[]") || strings.Contains(secret.Redacted, value) {
+			return // too short to look for, or what stands in its place may complete it again
+		}
+		if strings.Contains(got, value) {
 			t.Errorf("%q shows in %q", value, got)
 		}
 	})

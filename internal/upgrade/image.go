@@ -50,6 +50,9 @@ func (i Image) Is(digests []string) bool {
 func (i *Instance) image() Image {
 	reference, digest, _ := strings.Cut(i.Image, "@")
 	image := Image{Repository: reference, Digest: digest}
+	if digest == "" && len(i.Digests) > 0 {
+		image.Digest = i.Digests[0] // a reference without one: the target knows it all the same
+	}
 	if colon := strings.LastIndexByte(reference, ':'); colon > strings.LastIndexByte(reference, '/') {
 		image.Repository, image.Tag = reference[:colon], reference[colon+1:]
 	}

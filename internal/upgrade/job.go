@@ -219,7 +219,7 @@ func (r *run) back(ctx context.Context, seen Observation, failed Gateway, cause 
 
 	// A cancelled job has little time: one good answer from a gateway that was
 	// proven for long is worth more than a long hold that the runner cuts off.
-	switch r.verify(ctx, Subject{Stage: Restored, Gateway: restored, Image: r.old(seen), Hurry: cancelled}) {
+	switch r.proveRestored(ctx, Subject{Stage: Restored, Gateway: restored, Image: r.old(seen), Hurry: cancelled}) {
 	case Pass:
 		if cancelled {
 			return Cancelled, cause
@@ -230,6 +230,25 @@ func (r *run) back(ctx context.Context, seen Observation, failed Gateway, cause 
 	default:
 		return Undecided, errors.Join(cause, fmt.Errorf("the previous gateway was put back, but: %w", errCouldNotLook))
 	}
+}
+
+// proveRestored judges the previous gateway. A target may still be carrying out a
+// stop that was asked for before: a gateway that goes down once it is back is put
+// back once more.
+func (r *run) proveRestored(ctx context.Context, s Subject) Verdict {
+	made := len(r.result.Checks)
+	verdict := r.verify(ctx, s)
+	if verdict != Fail || ctx.Err() != nil {
+		return verdict
+	}
+	if state, err := s.Gateway.State(ctx); err != nil || state.Status != Exited {
+		return verdict
+	}
+	if _, err := r.restore(ctx); err != nil {
+		return verdict
+	}
+	r.result.Checks = r.result.Checks[:made] // they were about its end, and it runs again
+	return r.verify(ctx, s)
 }
 
 // old is the image that must be running once the way back is gone. After an

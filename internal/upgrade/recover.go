@@ -47,7 +47,8 @@ func (r *run) recover(ctx context.Context, seen Observation) error {
 	if err != nil || restored == nil {
 		return err
 	}
-	if r.verify(back, Subject{Stage: Restored, Gateway: restored}) != Pass {
+	r.lookAgain(back)
+	if r.proveRestored(back, Subject{Stage: Restored, Gateway: restored, Image: r.old(seen)}) != Pass {
 		r.note("the gateway that an interrupted run had set aside is back, and does not pass its checks")
 	}
 	return nil

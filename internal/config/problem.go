@@ -1,0 +1,65 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Problem is one thing that is wrong with what the user wrote.
+type Problem struct {
+	Setting string // as the user spelled it: "--gitlab-url", "AIGW_CI_GITLAB_URL", "gitlab.url"; empty when it is about a whole file
+	Source  string // "command line", "environment", or "<file>:<line>"
+	Message string // what is wrong, and what would be right
+}
+
+func (p Problem) String() string {
+	if p.Setting == "" {
+		return p.Source + ": " + p.Message
+	}
+	return p.Setting + " (" + p.Source + "): " + p.Message
+}
+
+// Error is everything that is wrong with the settings, at least one problem. It
+// never contains the value of a secret.
+type Error struct {
+	Problems []Problem // the first hundred
+	Dropped  int       // how many there were after them
+}
+
+// mostProblems is how many a person reads before correcting some.
+const mostProblems = 100
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if len(e.Problems) == 1 {
+		b.WriteString("a setting is wrong:\n")
+	} else {
+		fmt.Fprintf(&b, "%d settings are wrong:\n", len(e.Problems)+e.Dropped)
+	}
+	for _, p := range e.Problems {
+		b.WriteString("  " + p.String() + "\n")
+	}
+	if e.Dropped > 0 {
+		fmt.Fprintf(&b, "  and %d more\n", e.Dropped)
+	}
+	b.WriteString("nothing was contacted or changed: correct this and run again")
+	return b.String()
+}
+
+var _ error = (*Error)(nil)
+
+// origin is where a value was written and how its setting is spelled there.
+type origin struct{ setting, source string }
+
+func (o origin) problem(format string, args ...any) Problem {
+	return Problem{Setting: o.setting, Source: o.source, Message: fmt.Sprintf(format, args...)}
+}
+
+// quote shows a value that is no secret, as far as it is worth showing.
+func quote(s string) string {
+	const most = 48
+	if len(s) > most {
+		return fmt.Sprintf("%q and %d bytes more", strings.ToValidUTF8(s[:most], ""), len(s)-most)
+	}
+	return fmt.Sprintf("%q", s)
+}

@@ -1,0 +1,28 @@
+package verify
+
+import (
+	"log/slog"
+	"time"
+)
+
+// narrator tells the reader of a job log what the gate waits for: when the reason
+// changes, and now and then in between.
+type narrator struct {
+	said string
+	at   time.Time
+}
+
+const sayAgain = 30 * time.Second
+
+func (n *narrator) tell(log *slog.Logger, seen *sheet, left time.Duration) {
+	why := seen.summary()
+	if why == n.said && time.Since(n.at) < sayAgain {
+		return
+	}
+	n.said, n.at = why, time.Now()
+	if why == "" {
+		log.Debug("every check passed; looking again")
+		return
+	}
+	log.Info("waiting for the gateway", "left", left.Round(time.Second), "because", why)
+}
