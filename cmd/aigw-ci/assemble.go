@@ -118,6 +118,7 @@ func (a *assembly) target() upgrade.Target {
 		Who:             a.who(),
 		Credentials:     a.credentials,
 		Ready:           s.Verify.Timeout,
+		Redact:          a.redact.Add,
 		Random:          rand.Reader,
 		Log:             log,
 	})

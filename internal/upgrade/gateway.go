@@ -33,6 +33,7 @@ type State struct {
 	Restarts int       // since it was created
 	Started  time.Time // zero when it never was
 	Health   string    // the target's own health check: "", "starting", "healthy", "unhealthy"
+	Image    string    // the reference it was created from; empty when the target does not tell
 	Digests  []string  // the running image, under every name the target knows; empty is "unknown"
 	Error    string    // why it could not be started, in the target's words
 }

@@ -107,7 +107,7 @@ func (t *trial) digest() upgrade.Check {
 		return unseen("the target does not tell the digest of what runs", "look whether the target answers, and whether it still has the image")
 	case !want.Is(t.last.Digests):
 		detail := fmt.Sprintf("runs %s, and should run %s", t.last.Digests[0], want.Reference())
-		return fail(detail+t.skew(runningTag(t.last.Digests)), "run upgrade; if it just did, look who else changes this gateway")
+		return fail(detail+t.skew(runningTag(t.last)), "run upgrade; if it just did, look who else changes this gateway")
 	}
 	detail := "runs " + want.Reference()
 	if skew := t.skew(want.Tag); skew != "" {
@@ -136,8 +136,8 @@ func (t *trial) skew(tag string) string {
 }
 
 // runningTag is the gateway's tag, when the target knows what runs by one.
-func runningTag(names []string) string {
-	for _, name := range names {
+func runningTag(s upgrade.State) string {
+	for _, name := range append([]string{s.Image}, s.Digests...) {
 		name, _, _ = strings.Cut(name, "@")
 		tag := name[strings.LastIndexByte(name, ':')+1:]
 		if _, err := version.ParseTag(tag); err == nil {

@@ -1,0 +1,102 @@
+package docker
+
+import (
+	"context"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"aigw-ci/internal/upgrade"
+)
+
+// Restore puts the container that was set aside back in its place. It reads from
+// the names how far Promote, or an earlier Restore, came.
+func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
+	f, err := t.family(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f.previous != nil {
+		if err := t.putBack(ctx, &f); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.remove(ctx, f.next, client.ContainerRemoveOptions{Force: true}); err != nil {
+		return nil, err
+	}
+	if err := t.engine.RemoveHelpers(ctx, f.name); err != nil {
+		return nil, err
+	}
+	if f.live == nil {
+		return nil, nil
+	}
+	if f.previous == nil && t.firstInstall(f.live) {
+		return nil, t.remove(ctx, f.live, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	}
+	if f.previous == nil && !f.live.running() {
+		if err := t.start(ctx, f.live); err != nil {
+			return nil, err
+		}
+	}
+	return t.engine.gateway(f.live.id, f.name, true), nil
+}
+
+// putBack gives the container that was set aside its name again, and starts it.
+// It is started before the promoted one is removed and before it has its name
+// back, so that no half of this looks like a finished whole.
+func (t *Target) putBack(ctx context.Context, f *family) error {
+	promoted, old := f.live, f.previous
+	if err := t.unretire(ctx, f); err != nil {
+		return err
+	}
+	if promoted.running() && !old.running() && !t.canRunBeside(ctx, old) {
+		if err := t.stop(ctx, promoted, 0); err != nil {
+			return err
+		}
+	}
+	if !old.running() {
+		if err := t.start(ctx, old); err != nil {
+			return err
+		}
+	}
+	if promoted != nil && promoted.running() && len(t.options.Reload) > 0 {
+		if err := t.ready(ctx, old); err != nil {
+			t.log.Warn("the previous gateway does not answer yet", "error", err)
+		}
+	}
+	if err := t.remove(ctx, promoted, client.ContainerRemoveOptions{Force: true}); err != nil {
+		return err
+	}
+	if err := t.rename(ctx, old, f.name); err != nil {
+		return err
+	}
+	f.live = old
+	if len(t.options.Reload) > 0 {
+		return t.reload(ctx)
+	}
+	return nil
+}
+
+// unretire gives the old container the restart policy back that retire took. The
+// containers made to replace it remember it.
+func (t *Target) unretire(ctx context.Context, f *family) error {
+	for _, m := range []*member{f.live, f.next} {
+		if m != nil && m.labels[LabelRestart] == string(container.RestartPolicyAlways) {
+			return t.restartPolicy(ctx, f.previous, container.RestartPolicyAlways)
+		}
+	}
+	return nil
+}
+
+// canRunBeside reports whether a container can start while the promoted one runs.
+// When that cannot be found out it cannot.
+func (t *Target) canRunBeside(ctx context.Context, m *member) bool {
+	in, err := t.inspect(ctx, m.id)
+	return err == nil && len(settled(in).Exclusive()) == 0
+}
+
+// firstInstall reports whether a container is a first install that was never
+// proven: one this run made, or one an interrupted run made and never started.
+func (t *Target) firstInstall(m *member) bool {
+	return m.id == t.installed || m.ours() && m.state == container.StateCreated
+}
