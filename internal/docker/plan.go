@@ -91,11 +91,7 @@ func (t *Target) planReplace(ctx context.Context, s *scene, image upgrade.Image,
 		return upgrade.Plan{}, err
 	}
 	b := &blueprint{scene: *s, recipe: recipe, beside: len(recipe.Exclusive()) == 0}
-	for _, name := range t.options.Reload {
-		if _, err := t.engine.api.ContainerInspect(ctx, name, client.ContainerInspectOptions{}); err != nil {
-			found.refuse("docker.reload names the container %q: %s", name, engineWords(err))
-		}
-	}
+	t.checkReload(ctx, &found)
 	if b.beside && len(t.options.Reload) == 0 {
 		found.note("no host port is published, so both gateways run during the upgrade; a reverse proxy that looks names up only when it starts (nginx) must be named in docker.reload")
 	}
@@ -156,6 +152,24 @@ func (t *Target) exists(ctx context.Context, r Recipe) error {
 		}
 	}
 	return nil
+}
+
+// checkReload looks at the containers that are to get SIGHUP. An engine takes a
+// signal to a container that names no stop signal of its own for a wish to end it,
+// and does not restart that container again until somebody starts it. Source:
+// moby, daemon/kill.go; seen on 20.10. nginx's own image names one (SIGQUIT).
+func (t *Target) checkReload(ctx context.Context, found *Findings) {
+	for _, name := range t.options.Reload {
+		proxy, err := t.engine.api.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+		if err != nil {
+			found.refuse("docker.reload names the container %q: %s", clean(name, 100), engineWords(err))
+			continue
+		}
+		c := proxy.Container
+		if c.Config != nil && c.Config.StopSignal == "" && c.HostConfig != nil && !c.HostConfig.RestartPolicy.IsNone() {
+			found.note("the engine no longer restarts the container %s by itself once it got SIGHUP, as it has no stop signal of its own: start it with --stop-signal (SIGQUIT for nginx)", clean(name, 100))
+		}
+	}
 }
 
 // unpublished says so when a gateway publishes its HTTP port and not the one that

@@ -137,10 +137,22 @@ func (e *Engine) createHelper(ctx context.Context, id, target string) (string, e
 func (r *relay) start(ctx context.Context) error {
 	attached, err := r.engine.api.ContainerAttach(ctx, r.helper, client.ContainerAttachOptions{Stream: true, Stdin: true})
 	if err != nil {
-		return err
+		return notOffered(err)
 	}
 	r.alive = attached.Conn
 	_, err = r.engine.api.ContainerStart(ctx, r.helper, client.ContainerStartOptions{})
+	return err
+}
+
+// notOffered marks the answer of an engine that lets nobody attach: a proxy that
+// guards its socket forbids it, an engine of another make does not know it. The
+// client library says which status it was in words only.
+func notOffered(err error) error {
+	for _, status := range []string{"received 403", "received 501"} {
+		if strings.Contains(err.Error(), status) {
+			return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
+		}
+	}
 	return err
 }
 
@@ -156,7 +168,7 @@ func (r *relay) dial(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	attached, err := r.engine.api.ExecAttach(ctx, made.ID, client.ExecAttachOptions{})
 	if err != nil {
-		return nil, r.engine.explain("starting a relay to "+addr, err)
+		return nil, r.engine.explain("starting a relay to "+addr, notOffered(err))
 	}
 	stream := newExecStream(attached.HijackedResponse)
 	stop := context.AfterFunc(ctx, func() { _ = stream.Close() })

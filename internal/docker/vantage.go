@@ -75,10 +75,12 @@ func (e *Engine) hostAddresses(ctx context.Context) []netip.Addr {
 	return found
 }
 
+// owns reports whether addr is ours. Of loopback all of 127.0.0.0/8 is, on Linux;
+// an engine that has its networks there is a stand-in.
 func (v vantage) owns(addr netip.Addr) bool {
 	for _, own := range v.own {
-		if addr.IsValid() && own.Addr() == addr {
-			return true
+		if own.Addr() == addr || own.Addr().IsLoopback() && own.Contains(addr) {
+			return addr.IsValid()
 		}
 	}
 	return false

@@ -220,6 +220,7 @@ func TestWait(t *testing.T) {
 	l := newLab(t, engine.Options{})
 	l.create("one", noHost)
 	l.start("one")
+	l.get(l.url("one") + "/env") // from then on it ends well when it is told to
 	for condition, act := range map[container.WaitCondition]func(){
 		container.WaitConditionNotRunning: func() { l.stop("one") },
 		container.WaitConditionRemoved: func() {

@@ -31,7 +31,7 @@ func checkName(name string) error {
 	return nil
 }
 
-func (e *Engine) nameTaken(name string, by *instance) error {
+func nameTaken(name string, by *instance) error {
 	return refuse(http.StatusConflict, "Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+name, by.id)
 }
 
@@ -77,7 +77,7 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if other := e.named(c.name); other != nil {
-		return e.nameTaken(c.name, other)
+		return nameTaken(c.name, other)
 	}
 	hostDefaults(&c.host)
 	if c.config.Hostname == "" {

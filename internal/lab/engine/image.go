@@ -15,13 +15,13 @@ import (
 	"github.com/moby/moby/api/types/storage"
 )
 
-// image is an unpacked image. It does not change once it is stored.
+// image is an unpacked image. Nothing but tagged changes once it is stored.
 type image struct {
 	id     string // digest of the configuration: Docker's image ID
 	dir    string // its files
 	size   int64
 	config imageConfig
-	tagged time.Time // when it was last tagged by hand
+	tagged time.Time // when it was last tagged by hand; guarded by Engine.mu
 }
 
 // imageConfig is the part of an image's configuration that is used here (OCI

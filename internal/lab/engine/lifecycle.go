@@ -101,7 +101,7 @@ func (e *Engine) renameContainer(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusBadRequest, "Error when allocating new name: %v", err)
 	}
 	if other := e.named(name); other != nil {
-		return refuse(http.StatusConflict, "Error when allocating new name: %v", e.nameTaken(name, other))
+		return refuse(http.StatusConflict, "Error when allocating new name: %v", nameTaken(name, other))
 	}
 	c.name = name
 	w.WriteHeader(http.StatusNoContent)

@@ -1,8 +1,6 @@
 package engine
 
-import (
-	"github.com/moby/moby/api/types/container"
-)
+import "github.com/moby/moby/api/types/container"
 
 // wantsRestart is the restart policy's answer to how the container ended (moby,
 // restartmanager.ShouldRestart). Engine.mu is held.

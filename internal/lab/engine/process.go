@@ -35,7 +35,7 @@ func (e *Engine) startProcess(c *instance, out []*stream) (*exec.Cmd, error) {
 		return nil, err
 	}
 	defer root.Close()
-	file, err := findProgram(root, program, env)
+	file, err := findProgram(root, program, workdir, env)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +92,12 @@ func (e *Engine) environment(c *instance) []string {
 	return append(env, "LAB_HOST="+host, "LAB_ROOT="+c.rootDir())
 }
 
-// findProgram looks for a program among the container's files, in its PATH when
-// the name has no slash.
-func findProgram(root *os.Root, program string, env []string) (string, error) {
+// findProgram looks for a program among the container's files: in its PATH when
+// the name has no slash, and from its working directory when the path is relative.
+func findProgram(root *os.Root, program, workdir string, env []string) (string, error) {
 	candidates := []string{program}
-	if !strings.Contains(program, "/") {
+	switch {
+	case !strings.Contains(program, "/"):
 		candidates = nil
 		for _, kv := range env {
 			if dirs, ok := strings.CutPrefix(kv, "PATH="); ok {
@@ -105,6 +106,8 @@ func findProgram(root *os.Root, program string, env []string) (string, error) {
 				}
 			}
 		}
+	case !path.IsAbs(program):
+		candidates = []string{path.Join("/", workdir, program)}
 	}
 	for _, p := range candidates {
 		file, err := inside(root, p)
@@ -120,7 +123,7 @@ func findProgram(root *os.Root, program string, env []string) (string, error) {
 			return file, nil
 		}
 	}
-	if len(candidates) == 1 && candidates[0] == program {
+	if strings.Contains(program, "/") {
 		return "", &execError{127, fmt.Sprintf("exec: %q: stat %s: no such file or directory", program, program)}
 	}
 	return "", &execError{127, fmt.Sprintf("exec: %q: executable file not found in $PATH", program)}

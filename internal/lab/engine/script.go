@@ -33,8 +33,10 @@ type Fault struct {
 	Delay time.Duration
 	Hold  <-chan struct{} // holds the call until it is closed; nil does not. A client that goes away ends the call
 
-	Drop    bool // closes the connection without an answer
-	Status  int  // answers with this status and Message
+	// Drop closes the connection without an answer. Go's client repeats a GET by
+	// itself when that happens on a connection it used before.
+	Drop    bool
+	Status  int // answers with this status and Message
 	Message string
 }
 

@@ -40,7 +40,7 @@ func (e *Engine) serve(network, addr string) error {
 	}
 	ctx, cancel := context.WithCancel(e.life)
 	f := &front{network: network, addr: l.Addr().String(), calls: ctx, cancel: cancel}
-	f.server = &http.Server{Handler: e, BaseContext: func(net.Listener) context.Context { return ctx }}
+	f.server = &http.Server{Handler: http.HandlerFunc(e.answer), BaseContext: func(net.Listener) context.Context { return ctx }}
 	e.front.Store(f)
 	e.work.Go(func() {
 		if err := f.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -67,8 +67,8 @@ func (e *Engine) stopServing() {
 
 var versioned = regexp.MustCompile(`^/v(\d{1,3})\.(\d{1,3})(/.*)$`)
 
-// ServeHTTP answers one call of the Engine API, under the rules of the script.
-func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// answer answers one call of the Engine API, under the rules of the script.
+func (e *Engine) answer(w http.ResponseWriter, r *http.Request) {
 	e.gate.RLock()
 	defer e.gate.RUnlock()
 	if e.front.Load() == nil {

@@ -55,7 +55,7 @@ func TestCallsOutsideTheAPI(t *testing.T) {
 		{"POST", "/containers/create", "text/plain", "{}", 400, "Content-Type specified (text/plain) must be 'application/json'"},
 		{"POST", "/containers/create", json, `{"Image":""}`, 400, "No command specified"},
 		{"POST", "/containers/create", json, `{"Image":"","Cmd":["x"]}`, 400, "no image specified"},
-		{"POST", "/containers/create?name=_", json, `{}`, 400, "Invalid container name (_), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
+		{"POST", "/containers/create?name=_", json, `{"Image":"lab/server:1"}`, 400, "Invalid container name (_), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
 		{"POST", "/images/create", json, "", 400, "fromImage or fromSrc is needed"},
 		{"GET", "/containers/json?filters=%7B%22bogus%22:%5B%22x%22%5D%7D", json, "", 400, "Invalid filter 'bogus'"},
 		{"GET", "/containers/json?filters=%7B%22status%22:%5B%22running%22%5D%7D", json, "", 200, "[]"},

@@ -58,6 +58,14 @@ func Maintenance() wire.Fault {
 		`{"message":"GitLab Maintenance: system is in maintenance mode"}`)
 }
 
+// ReadOnly is how a read-only instance refuses to write: a Geo secondary, or one
+// whose database is being moved. Put it on the methods that write.
+// Source: gitlab-org/gitlab ee/lib/ee/gitlab/middleware/read_only/controller.rb.
+func ReadOnly() wire.Fault {
+	return wire.Answer("read-only", http.StatusForbidden, jsonHeader(),
+		`{"message":"You cannot perform write operations on a read-only instance"}`)
+}
+
 // Overloaded is an instance without a worker to spare.
 func Overloaded(wait time.Duration) wire.Fault {
 	return wire.Answer("overloaded", http.StatusServiceUnavailable, jsonHeader("Retry-After", seconds(wait)),
@@ -79,7 +87,7 @@ func SignIn() wire.Fault {
 func Fault(name, to string) (wire.Fault, error) {
 	known := map[string]wire.Fault{}
 	for _, f := range []wire.Fault{
-		DeployPage(), BadGateway(), RackAttack(2 * time.Second), RateLimit(2 * time.Second), Maintenance(),
+		DeployPage(), BadGateway(), RackAttack(2 * time.Second), RateLimit(2 * time.Second), Maintenance(), ReadOnly(),
 		Overloaded(2 * time.Second), InternalError(), SignIn(), wire.Redirect("redirect", to), wire.Dropped(),
 		wire.Hanging(), wire.Truncated(), wire.Slow(time.Second), wire.Endless("application/json", `{"version":"`),
 	} {

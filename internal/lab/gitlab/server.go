@@ -41,8 +41,10 @@ type Server struct {
 	faults  wire.Switch
 	key     func() *rsa.PrivateKey // made on first use: it takes a while
 
-	mu      sync.Mutex
-	version string
+	mu       sync.Mutex
+	version  string
+	notes    map[mergeRequest][]Note // oldest first
+	lastNote int
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -56,7 +58,7 @@ func New(o Options) *Server {
 		o.TokenLife = 15 * time.Minute
 	}
 	o.Root = strings.TrimSuffix(o.Root, "/")
-	s := &Server{options: o, version: o.Version, key: sync.OnceValue(newKey)}
+	s := &Server{options: o, version: o.Version, key: sync.OnceValue(newKey), notes: map[mergeRequest][]Note{}}
 	s.handler = s.log.Wrap(s.faults.Wrap(http.StripPrefix(o.Root, s.routes())))
 	return s
 }
@@ -66,6 +68,10 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/v4/metadata", s.metadata)
 	mux.HandleFunc("GET /api/v4/version", s.metadata) // a mirror since 15.5
 	mux.HandleFunc("GET /api/v4/projects", s.projects)
+	mux.HandleFunc("GET /api/v4/user", s.user)
+	mux.HandleFunc("GET /api/v4/projects/{project}/merge_requests/{iid}/notes", s.listNotes)
+	mux.HandleFunc("POST /api/v4/projects/{project}/merge_requests/{iid}/notes", s.createNote)
+	mux.HandleFunc("PUT /api/v4/projects/{project}/merge_requests/{iid}/notes/{note}", s.updateNote)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, map[string]any{"error": "404 Not Found"})
 	})

@@ -17,7 +17,7 @@ const (
 	TokenRevoked        = "glpat-lab-revoked"
 	TokenBlocked        = "glpat-lab-blocked" // of a user who was blocked
 
-	// JobToken is a CI_JOB_TOKEN: it opens the registry, and not the version API.
+	// JobToken is a CI_JOB_TOKEN: it opens the registry, reads comments, and no more.
 	JobToken = "glcbt-lab-job"
 )
 
@@ -48,11 +48,7 @@ var metadataScopes = []string{"api", "read_api", "read_user", "ai_features"}
 // counts as no token here: the endpoint is not on the list of
 // docs.gitlab.com/ci/jobs/ci_job_token.
 func check(r *http.Request, scopes []string) *refusal {
-	secret := r.Header.Get("Private-Token")
-	if secret == "" {
-		secret, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	}
-	known, ok := tokens()[secret]
+	known, ok := tokens()[presented(r)]
 	switch {
 	case !ok:
 		return &refusal{status: http.StatusUnauthorized, body: map[string]any{"message": "401 Unauthorized"}}
@@ -62,6 +58,15 @@ func check(r *http.Request, scopes []string) *refusal {
 		return insufficientScope(scopes)
 	}
 	return nil
+}
+
+// presented is the token that a request shows.
+func presented(r *http.Request) string {
+	if secret := r.Header.Get("Private-Token"); secret != "" {
+		return secret
+	}
+	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return secret
 }
 
 // refusal is the answer to a token that is not good enough.
