@@ -16,13 +16,13 @@ const sayAgain = 30 * time.Second
 
 func (n *narrator) tell(log *slog.Logger, seen *sheet, left time.Duration) {
 	why := seen.summary()
-	if why == n.said && time.Since(n.at) < sayAgain {
+	switch {
+	case why == "":
+		log.Debug("every check passed; looking again")
+		return
+	case why == n.said && time.Since(n.at) < sayAgain:
 		return
 	}
 	n.said, n.at = why, time.Now()
-	if why == "" {
-		log.Debug("every check passed; looking again")
-		return
-	}
 	log.Info("waiting for the gateway", "left", left.Round(time.Second), "because", why)
 }
