@@ -103,7 +103,8 @@ func (a *assembly) target() upgrade.Target {
 	s := a.settings
 	log := a.log.Logger()
 	return docker.NewTarget(a.engine, docker.TargetOptions{
-		Container: s.Docker.Container,
+		Container:    s.Docker.Container,
+		Repositories: s.Image.Repositories,
 		Install: docker.InstallOptions{
 			Ports:     s.Docker.Ports,
 			Network:   s.Docker.Network,
@@ -118,6 +119,7 @@ func (a *assembly) target() upgrade.Target {
 		Who:             a.who(),
 		Credentials:     a.credentials,
 		Ready:           s.Verify.Timeout,
+		LockTTL:         a.pace.lockTTL,
 		Redact:          a.redact.Add,
 		Random:          rand.Reader,
 		Log:             log,
@@ -144,6 +146,7 @@ func (a *assembly) gate() *verify.Gate {
 		Timeout:    s.Verify.Timeout,
 		Hold:       s.Verify.Hold,
 		Successes:  s.Verify.Successes,
+		Interval:   a.pace.look,
 		GatewayURL: s.Gateway.URL,
 		GitLabURL:  gitlabForGateway(s.Gateway.Environment, s.GitLab.URL),
 		Transport:  a.road,
@@ -182,7 +185,7 @@ func (a *assembly) watch(ctx context.Context, gate *verify.Gate, live upgrade.Ga
 		outage, timeline := watcher.Stop()
 		if outage.Total > 0 {
 			if data, err := json.MarshalIndent(timeline, "", "  "); err == nil {
-				a.evidence(upgrade.Live, []upgrade.File{{Name: "probes.json", Data: data}})
+				a.save(upgrade.Live, []upgrade.File{{Name: "probes.json", Data: data}}, "saved the probes from before, in and after the outage")
 			}
 		}
 		return outage.Total, outage.Measured

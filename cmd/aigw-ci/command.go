@@ -20,6 +20,7 @@ type command struct {
 	name  string
 	needs [][]string // settings it cannot do without: of each group, one
 	act   func(ctx context.Context, s *session) upgrade.Result
+	after func(ctx context.Context, s *session) // with the reports written; nil: nothing
 }
 
 // cobra completes the page of a command with flags, and makes it run.
@@ -89,9 +90,6 @@ func (c command) run(ctx context.Context, file string, flags map[string]string) 
 		Need:    c.needs,
 		Open:    func(name string) (fs.File, error) { return os.Open(name) },
 	})
-	if err != nil {
-		settings.Report.Dir = c.reportDir(flags)
-	}
 	s, openErr := c.open(settings)
 	if err == nil {
 		err = openErr
@@ -105,15 +103,9 @@ func (c command) run(ctx context.Context, file string, flags map[string]string) 
 	} else {
 		result = c.act(ctx, s)
 	}
-	return s.close(result)
-}
-
-// reportDir is where a run whose settings cannot be used says so.
-func (c command) reportDir(flags map[string]string) string {
-	for _, dir := range []string{flags["report.dir"], c.getenv("AIGW_CI_REPORT_DIR")} {
-		if dir != "" {
-			return dir
-		}
+	s.report(result)
+	if err == nil && c.after != nil {
+		c.after(ctx, s)
 	}
-	return "aigw-ci"
+	return s.close(result)
 }

@@ -62,7 +62,6 @@ Exit codes:
 		Example: `  aigw-ci plan                       what would change
   aigw-ci upgrade                    bring the gateway to GitLab's version
   aigw-ci verify                     is what runs the right image, and does it work?`,
-		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -54,25 +54,36 @@ func (s *session) failed(outcome upgrade.Outcome, err error) upgrade.Result {
 
 // evidence saves what is known about a gateway that is about to go.
 func (s *session) evidence(stage upgrade.Stage, files []upgrade.File) {
+	s.save(stage, files, "saved what is known about the failed gateway")
+}
+
+// save writes files below evidence/, and says so in the log.
+func (s *session) save(stage upgrade.Stage, files []upgrade.File, done string) {
 	if err := s.dir.Evidence(stage, files); err != nil {
 		s.log.Logger().Warn("not all evidence could be saved", "error", err)
 		return
 	}
-	s.log.Logger().Info("saved what is known about the failed gateway", "directory", s.settings.Report.Dir+"/evidence/"+string(stage))
+	s.log.Logger().Info(done, "directory", s.settings.Report.Dir+"/evidence/"+string(stage))
 }
 
-// close writes the reports and the last lines of the log. It returns what ends
-// the program.
+// report writes the reports.
+func (s *session) report(result upgrade.Result) {
+	if s.dir == nil {
+		return
+	}
+	err := s.dir.Write(report.Report{
+		Result:     result,
+		GatewayURL: s.settings.Gateway.URL,
+		JobURL:     s.getenv("CI_JOB_URL"),
+	})
+	if err != nil {
+		s.log.Logger().Error("writing the reports", "error", err)
+	}
+}
+
+// close writes the last lines of the log. It returns what ends the program.
 func (s *session) close(result upgrade.Result) error {
 	if s.dir != nil {
-		err := s.dir.Write(report.Report{
-			Result:     result,
-			GatewayURL: s.settings.Gateway.URL,
-			JobURL:     s.getenv("CI_JOB_URL"),
-		})
-		if err != nil {
-			s.log.Logger().Error("writing the reports", "error", err)
-		}
 		_ = s.dir.Close()
 	}
 	s.log.Verdict(result)

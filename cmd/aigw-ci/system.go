@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpproxy"
 
@@ -21,6 +22,14 @@ type system struct {
 	stdout, stderr io.Writer
 	executable     string // of this program; empty when unknown
 	hostname       string
+	pace           pace
+}
+
+// pace is how quickly the program looks again. Only tests, whose world is on this
+// machine, are in a hurry; the zero pace is that of each package.
+type pace struct {
+	look    time.Duration // between two looks at a gateway
+	lockTTL time.Duration // until a lock without a sign of life counts as a dead run's
 }
 
 // getenv reads an environment variable; the last one wins, as in a shell.
@@ -99,6 +108,14 @@ func (s system) engine() docker.ConnectOptions {
 		for _, key := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
 			o.SSHKeys = append(o.SSHKeys, filepath.Join(ssh, key))
 		}
+	}
+	// File variables of the names that GitLab's page on SSH keys uses. Source:
+	// docs.gitlab.com/ci/jobs/ssh_keys.
+	if file := s.getenv("SSH_KNOWN_HOSTS"); filepath.IsAbs(file) {
+		o.KnownHosts = append(o.KnownHosts, file)
+	}
+	if file := s.getenv("SSH_PRIVATE_KEY"); filepath.IsAbs(file) {
+		o.SSHKeys = append(o.SSHKeys, file)
 	}
 	return o
 }

@@ -48,7 +48,7 @@ type Sources struct {
 
 // Load reads all settings, with the contents of the files that they name. Warnings
 // are lines for the user about what was ignored or is unwise. The error is an
-// *Error.
+// *Error; with one, only Report and Log are filled in, to say so with.
 func Load(ctx context.Context, from Sources) (settings Settings, warnings []string, err error) {
 	l := &loader{open: from.Open, environ: environ(from.Environ)}
 	l.layers = []layer{l.flags(from.Flags), l.environment(), l.file(from.File)}
@@ -67,7 +67,7 @@ func Load(ctx context.Context, from Sources) (settings Settings, warnings []stri
 
 	l.redact(&settings)
 	if len(l.problems) > 0 {
-		return Settings{}, l.warnings, &Error{Problems: l.problems, Dropped: l.dropped}
+		return Settings{Report: settings.Report, Log: settings.Log}, l.warnings, &Error{Problems: l.problems, Dropped: l.dropped}
 	}
 	return settings, l.warnings, nil
 }

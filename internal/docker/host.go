@@ -39,7 +39,7 @@ func parseHost(s string, tls bool) (hostAddress, error) {
 	}
 	scheme, rest, found := strings.Cut(s, "://")
 	if !found {
-		return hostAddress{}, fmt.Errorf("engine address %q has no scheme: write unix:///path, tcp://host:port or ssh://user@host", clean(s, 200))
+		return hostAddress{}, fmt.Errorf("engine address %q has no scheme: write DOCKER_HOST as unix:///path, tcp://host:port or ssh://user@host", clean(s, 200))
 	}
 	if scheme == "unix" {
 		return parseUnix(rest)
@@ -61,7 +61,7 @@ func parseHost(s string, tls bool) (hostAddress, error) {
 	case "ssh":
 		return parseSSH(u)
 	}
-	return hostAddress{}, fmt.Errorf("engine address %s has an unknown scheme: write unix:///path, tcp://host:port or ssh://user@host", u.Redacted())
+	return hostAddress{}, fmt.Errorf("engine address %s has an unknown scheme: write DOCKER_HOST as unix:///path, tcp://host:port or ssh://user@host", u.Redacted())
 }
 
 func parseUnix(socket string) (hostAddress, error) {

@@ -57,6 +57,11 @@ func (t *Target) planReplace(ctx context.Context, s *scene, image upgrade.Image,
 	}
 	from.Image = config
 
+	if !t.isGateway(s) {
+		return upgrade.Plan{}, &upgrade.RefusedError{Place: t.place(s.family.name), Reasons: []string{fmt.Sprintf(
+			"it runs %s, which is no gateway image: set docker.container to the gateway's name; if this is one, add its repository to image.repository", clean(s.old.Config.Image, 300))}}
+	}
+
 	recipe, _ := Copy(from)
 	declared := recipe.Declare(t.options.Declared)
 	reference := image.Reference()
@@ -96,6 +101,16 @@ func (t *Target) planReplace(ctx context.Context, s *scene, image upgrade.Image,
 		found.note("no host port is published, so both gateways run during the upgrade; a reverse proxy that looks names up only when it starts (nginx) must be named in docker.reload")
 	}
 	return t.plan(upgrade.Replace, image, b, found, Differences(s.old, recipe, image.Reference(), provided))
+}
+
+// isGateway reports whether the container of the configured name runs a gateway,
+// and not something that a mistyped name would put an end to.
+func (t *Target) isGateway(s *scene) bool {
+	return s.family.live.ours() || gateway.IsGatewayRepository(s.old.Config.Image) ||
+		slices.ContainsFunc(t.options.Repositories, func(r string) bool {
+			rest, ok := strings.CutPrefix(s.old.Config.Image, r)
+			return ok && (rest == "" || strings.ContainsAny(rest[:1], ":@"))
+		})
 }
 
 func (t *Target) plan(action upgrade.Action, image upgrade.Image, b *blueprint, found Findings, differences []Difference) (upgrade.Plan, error) {

@@ -22,6 +22,10 @@ type TargetOptions struct {
 	// that runs a gateway image is taken over under its own name.
 	Container string
 
+	// Repositories are where gateway images come from, besides those that are known
+	// by name. A container of another image is no gateway, and is left alone.
+	Repositories []string
+
 	Install  InstallOptions // for a first install; Name, Line and Declared are filled in
 	Declared Declared
 	Reload   []string // containers that get SIGHUP once the new gateway has the name

@@ -13,8 +13,9 @@ import (
 	"aigw-ci/internal/secret"
 )
 
-// maxBody is far above any answer of the API that is asked for here.
-const maxBody = 1 << 20
+// maxBody is far above any answer of the API that is asked for here, a page of
+// other programs' long comments included.
+const maxBody = 8 << 20
 
 // whole reads an answer to its end before it hands it on, so that one that breaks
 // off is an error where it can still be tried again.
@@ -66,7 +67,7 @@ func (a *answers) judge(req *http.Request, resp *http.Response, body []byte) *Er
 	success := resp.StatusCode < 300
 	switch {
 	case len(body) > maxBody:
-		return &Error{Problem: "the answer is larger than 1 MiB", Remedy: frontRemedy}
+		return &Error{Problem: "the answer is larger than 8 MiB", Remedy: frontRemedy}
 
 	case redirect(resp.StatusCode):
 		to, err := resp.Location()
@@ -77,6 +78,14 @@ func (a *answers) judge(req *http.Request, resp *http.Response, body []byte) *Er
 			return &Error{
 				Problem: "sent on to " + place(to.String()) + ", where the token does not go",
 				Remedy:  "set gitlab.url to the address at which GitLab itself answers, and let /api/ past any sign-in in front of it",
+			}
+		}
+		if req.Method != http.MethodGet && req.Method != http.MethodHead {
+			// net/http would go on with a GET (RFC 9110, section 15.4.2), and report
+			// as done what was not.
+			return &Error{
+				Problem: "sent on to " + place(to.String()) + ", where nothing is written",
+				Remedy:  "set gitlab.url to the address at which GitLab itself answers",
 			}
 		}
 		return nil

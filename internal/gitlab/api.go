@@ -73,16 +73,25 @@ func (a *api) version(ctx context.Context, path string) (metadata, version.GitLa
 
 // get reads the JSON that path answers with into v. An error is an [*Error].
 func (a *api) get(ctx context.Context, path string, v any) error {
-	req, err := a.client.NewRequest(http.MethodGet, path, nil, []gitlab.RequestOptionFunc{gitlab.WithContext(ctx)})
+	_, err := a.call(ctx, http.MethodGet, path, nil, v)
+	return err
+}
+
+// call makes one request and reads the JSON of the answer into v. What goes with it
+// is the query of a GET (a struct with "url" tags), and otherwise the body, as JSON.
+// next is the number of the page that follows, 0 when there is none
+// (docs.gitlab.com/api/rest, offset-based pagination). An error is an [*Error].
+func (a *api) call(ctx context.Context, method, path string, with, v any) (next int, err error) {
+	req, err := a.client.NewRequest(method, path, with, []gitlab.RequestOptionFunc{gitlab.WithContext(ctx)})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = a.client.Do(req, v)
+	resp, err := a.client.Do(req, v)
 	if problem, ok := errors.AsType[*Error](err); ok {
-		return problem // without net/http's and the library's words around it
+		return 0, problem // without net/http's and the library's words around it
 	}
 	if err == nil {
-		return nil
+		return resp.NextPage, nil
 	}
 	e := &Error{
 		Method: req.Method, URL: place(req.URL.String()),
@@ -91,5 +100,5 @@ func (a *api) get(ctx context.Context, path string, v any) error {
 	if ctx.Err() != nil { // the library puts it in the place of the cause
 		e.Problem, e.Remedy = unreachable(ctx.Err())
 	}
-	return e
+	return 0, e
 }

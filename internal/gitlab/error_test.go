@@ -85,7 +85,7 @@ func TestVersionAnswers(t *testing.T) {
 		{"10 kB version", answer(200, jsonType, `{"version":"`+strings.Repeat("18.", 3500)+`"}`),
 			"200: the answer is JSON, but not GitLab's: ", "address of a GitLab instance", 1, true},
 		{"endless", answer(200, jsonType, strings.Repeat(" ", maxBody)+`{}`),
-			"200: the answer is larger than 1 MiB", "lets /api/ through", 1, true},
+			"200: the answer is larger than 8 MiB", "lets /api/ through", 1, true},
 		{"sign-in elsewhere", answer(302, "text/html", "", "Location", "https://sso.example.com/login?state=s3cr3t"),
 			"302: sent on to https://sso.example.com/login, where the token does not go", "let /api/ past", 1, true},
 		{"another port", answer(301, "text/html", "", "Location", "http://gitlab.example.com:8080/api/v4/metadata"),

@@ -38,6 +38,9 @@ func (e *statusError) Error() string {
 	case http.StatusTooManyRequests:
 		s += ": asked " + e.shown + "; the registry limits requests, credentials often raise the limit"
 	}
+	if e.code >= 500 {
+		s += ": the registry is in trouble; run this again when it is well"
+	}
 	return s
 }
 

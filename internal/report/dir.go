@@ -124,6 +124,15 @@ func (d *Dir) Write(r Report) error {
 	)
 }
 
+// Summary is summary.md as Write wrote it, for those who publish it elsewhere.
+func (d *Dir) Summary() ([]byte, error) {
+	data, err := d.root.ReadFile(summaryFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the summary of %q: %w", d.name, err)
+	}
+	return data, nil
+}
+
 // put writes a file so that a reader finds the whole of it or none.
 func (d *Dir) put(name string, data []byte) (err error) {
 	defer func() {

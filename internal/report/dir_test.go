@@ -162,6 +162,27 @@ func TestWriteGoesOnAfterAnError(t *testing.T) {
 	}
 }
 
+func TestSummaryIsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "reports")
+	d, err := Open(path, secret.NewRedactor("hunter2-hunter2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if text, err := d.Summary(); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("before anything was written: %q, %v", text, err)
+	}
+	r := Report{Result: upgrade.Result{Command: "plan", Outcome: upgrade.Planned, Notes: []string{"the password is hunter2-hunter2"}}}
+	if err := d.Write(r); err != nil {
+		t.Fatal(err)
+	}
+	text, err := d.Summary()
+	if err != nil || !bytes.HasPrefix(text, []byte("### AI Gateway: planned\n")) || bytes.Contains(text, []byte("hunter2")) {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 func TestEvidence(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()

@@ -29,8 +29,10 @@ func (r *run) recover(ctx context.Context, seen Observation) error {
 		return r.dismiss()
 
 	case Unproven:
-		// The new gateway may be serving well: it is judged before it is touched.
-		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image(), Settled: true}) {
+		// The new gateway may be serving well: it is judged before it is touched, and
+		// as strictly as a new one. It was never proven, so restarts that are over
+		// count, and the time it has been up does not.
+		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image()}) {
 		case Pass:
 			back, cancel := r.wayBack()
 			defer cancel()

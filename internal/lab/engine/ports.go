@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/moby/moby/api/types/network"
 )
@@ -90,7 +91,7 @@ func (e *Engine) bind(c *instance, name string, port network.Port, b network.Por
 	var cause string
 	at := net.JoinHostPort(shown.String(), b.HostPort)
 	if served.IsLoopback() {
-		l, err := net.Listen("tcp", net.JoinHostPort(served.String(), b.HostPort))
+		l, err := listen(net.JoinHostPort(served.String(), b.HostPort))
 		if err == nil {
 			return newProxy(e.life, l, net.JoinHostPort(c.addr.String(), strconv.Itoa(int(port.Num())))), nil
 		}
@@ -105,6 +106,18 @@ func (e *Engine) bind(c *instance, name string, port network.Port, b network.Por
 	id := e.newID()
 	e.mu.Unlock()
 	return nil, fmt.Errorf("driver failed programming external connectivity on endpoint %s (%s): %s", name, id, cause)
+}
+
+// listen opens a port, also one that was closed a moment ago: a process that is
+// being forked at that moment has a copy of it until it calls exec.
+func listen(addr string) (l net.Listener, err error) {
+	for range 20 {
+		if l, err = net.Listen("tcp", addr); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return l, err
 }
 
 // systemError is the part of a network error that the kernel said: "bind:

@@ -1,8 +1,8 @@
 // Package gitlab is a stand-in for a GitLab instance: what it says of its version
-// and to whom, how it fails, comments on merge requests, its identity provider, and
-// the token endpoint of its
-// container registry. It follows the public documentation to the status code and
-// the body; where that is silent it says nothing.
+// and to whom, how it fails, the comments on its merge requests, its identity
+// provider, and the token endpoint of its container registry. It follows the public
+// documentation to the status code and the body; where that is silent it says
+// nothing.
 package gitlab
 
 import (

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"aigw-ci/internal/gitlab"
+)
+
+// comment leaves the plan on the merge request that the job belongs to, if it belongs
+// to one and there is a token. It is a courtesy: when it cannot be done that is a
+// warning, and the plan is what it was.
+func comment(ctx context.Context, s *session) {
+	mergeRequest := s.getenv("CI_MERGE_REQUEST_IID")
+	if mergeRequest == "" || s.settings.GitLab.Token == "" || ctx.Err() != nil {
+		return
+	}
+	log := s.log.Logger()
+	done, err := s.writeComment(ctx, mergeRequest)
+	switch {
+	case errors.Is(err, gitlab.ErrElsewhere):
+		log.Info("the plan is not left as a comment: gitlab.token is for the GitLab of gitlab.url, and the merge request is on another",
+			"gitlab.url", s.settings.GitLab.URL, "CI_SERVER_URL", s.getenv("CI_SERVER_URL"))
+	case err != nil:
+		log.Warn("the plan could not be left as a comment; it is in the job's artifacts", "error", err)
+	default:
+		log.Info("the plan is a comment on the merge request", "merge_request", "!"+mergeRequest, "comment", done)
+	}
+}
+
+func (s *session) writeComment(ctx context.Context, mergeRequest string) (gitlab.Commented, error) {
+	summary, err := s.dir.Summary()
+	if err != nil {
+		return "", err
+	}
+	a, err := assemble(s)
+	if err != nil {
+		return "", err
+	}
+	// A pipeline can plan for several gateways, and their containers can have the
+	// same name on different machines: it is the job that is different.
+	job := s.getenv("CI_JOB_NAME")
+	place := s.settings.Target + "/" + s.settings.Docker.Container
+	text := string(summary)
+	if job != "" {
+		text += "\nPlanned by the job `" + strings.ReplaceAll(job, "`", "'") + "`.\n"
+	}
+	return a.gitlab.Comment(ctx, gitlab.Comment{
+		Server: s.getenv("CI_SERVER_URL"),
+		// The pipeline of a fork runs in the fork, and the merge request is not there.
+		Project:      cmp.Or(s.getenv("CI_MERGE_REQUEST_PROJECT_ID"), s.getenv("CI_PROJECT_ID")),
+		MergeRequest: mergeRequest,
+		Subject:      s.name + ": " + strings.TrimSpace(job+" "+place),
+		Text:         s.redact.String(text),
+	})
+}
