@@ -42,7 +42,7 @@ type Settings struct {
 // GitLab is the instance whose gateway this is.
 type GitLab struct {
 	URL     string       `env:"URL, default=$CI_SERVER_URL" help:"the instance whose gateway this is" example:"https://gitlab.example.com"` // no trailing slash
-	Token   secret.Value `env:"TOKEN" help:"read_api or read_user to read the version; ai_features for checks through GitLab; an administrator's for GitLab's own settings" otherwise:"no token" example:"glpat-..."`
+	Token   secret.Value `env:"TOKEN" help:"scope read_user or read_api to read the version; api to also keep a plan as a comment on its merge request" otherwise:"no token" example:"glpat-..."`
 	Version string       `env:"VERSION" help:"take this version instead of reading one" otherwise:"read from GitLab" example:"18.2.1-ee"` // version.ParseGitLab reads it
 }
 

@@ -50,7 +50,7 @@ func (t *trial) reach(ctx context.Context, seen *sheet) (over bool) {
 			return warn(dialed.Detail+"; but "+inLog(*worst), worst.Remedy)
 		default:
 			over = !t.Settled
-			return fail(inLog(*worst), worst.Remedy)
+			return fail(complaint(t.findings))
 		}
 	})
 	return over

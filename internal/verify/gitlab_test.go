@@ -88,6 +88,7 @@ func TestReach(t *testing.T) {
 		{name: "a lesser complaint, and no other witness", err: errors.ErrUnsupported, logs: []string{"[SSL: CERTIFICATE_VERIFY_FAILED]"}, verdict: upgrade.Warn, detail: "CERTIFICATE_VERIFY_FAILED"},
 		{name: "a lesser complaint does not make up for not looking", err: errors.New("exec: no such container"), logs: []string{"[SSL: CERTIFICATE_VERIFY_FAILED]"}, verdict: upgrade.Inconclusive, detail: "no such container"},
 		{name: "the gravest counts", err: errors.ErrUnsupported, logs: []string{"[SSL: CERTIFICATE_VERIFY_FAILED]", jwks}, verdict: upgrade.Fail, detail: "No keys founds in JWKS"},
+		{name: "the first is the cause", addr: good, logs: []string{"[SSL: CERTIFICATE_VERIFY_FAILED]", jwks}, verdict: upgrade.Fail, detail: `its log says "CERTIFICATE_VERIFY_FAILED": the gateway does not trust`},
 		{name: "complaints about other things", addr: good, logs: []string{"Token creation failed"}, verdict: upgrade.Pass},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

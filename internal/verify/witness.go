@@ -31,6 +31,22 @@ func aboutGitLab(findings []gateway.Finding) *gateway.Finding {
 	return gravest(slices.DeleteFunc(slices.Clone(findings), func(f gateway.Finding) bool { return !f.AboutGitLab }))
 }
 
+// complaint is what the log says about the way to GitLab, in words. The gravest line
+// tells what came of it; the first line about GitLab before that one tells why, and
+// so the remedy is that line's.
+func complaint(findings []gateway.Finding) (detail, remedy string) {
+	worst := aboutGitLab(findings)
+	for _, f := range findings {
+		switch {
+		case f.Text == worst.Text:
+			return inLog(f), f.Remedy
+		case f.AboutGitLab:
+			return inLog(f) + "; and after that, " + inLog(*worst), f.Remedy
+		}
+	}
+	return "", ""
+}
+
 // grave reports whether a working gateway would not write such a line.
 func grave(f *gateway.Finding) bool { return f != nil && f.Severity == gateway.SeverityFail }
 
@@ -84,7 +100,7 @@ func (t *trial) conclude(ctx context.Context, seen *sheet, held time.Duration, l
 			t.findings = now
 		}
 		if worst := aboutGitLab(t.findings); grave(worst) && !grave(before) {
-			seen.put(GitLab, fail(inLog(*worst), worst.Remedy))
+			seen.put(GitLab, fail(complaint(t.findings)))
 		}
 	}
 	if !t.last.Started.IsZero() {

@@ -12,19 +12,22 @@ import (
 	"math/big"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
 // keyID names the instance's one signing key in its key set.
 const keyID = "lab-signing-key"
 
-func newKey() *rsa.PrivateKey {
+// oneKey is made when it is first wanted, which takes a while, and then serves every
+// instance of this process: it protects nothing.
+var oneKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err) // the system has no randomness
 	}
 	return key
-}
+})
 
 // discovery is the start of what the gateway needs in order to trust GitLab's
 // tokens. Source: docs.gitlab.com/integration/openid_connect_provider.

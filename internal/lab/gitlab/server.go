@@ -40,7 +40,7 @@ type Server struct {
 	handler http.Handler
 	log     wire.Log
 	faults  wire.Switch
-	key     func() *rsa.PrivateKey // made on first use: it takes a while
+	key     func() *rsa.PrivateKey
 
 	mu       sync.Mutex
 	version  string
@@ -59,7 +59,7 @@ func New(o Options) *Server {
 		o.TokenLife = 15 * time.Minute
 	}
 	o.Root = strings.TrimSuffix(o.Root, "/")
-	s := &Server{options: o, version: o.Version, key: sync.OnceValue(newKey), notes: map[mergeRequest][]Note{}}
+	s := &Server{options: o, version: o.Version, key: oneKey, notes: map[mergeRequest][]Note{}}
 	s.handler = s.log.Wrap(s.faults.Wrap(http.StripPrefix(o.Root, s.routes())))
 	return s
 }
