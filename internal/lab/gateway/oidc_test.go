@@ -38,7 +38,7 @@ func TestTokensOfGitLabOpenTheDoor(t *testing.T) {
 		return strings.HasPrefix(p.ask(t, "POST", "/v2/code/completions", append(oidc, token(time.Hour))...), "422 ")
 	})
 
-	stranger := gitlab.New(gitlab.Options{}).Sign(map[string]any{"sub": "uid"}, time.Hour)
+	stranger := gitlab.New(gitlab.Options{OwnKey: true}).Sign(map[string]any{"sub": "uid"}, time.Hour)
 	for want, header := range map[string][]string{
 		`401 {"error":"Invalid authorization header"}`:                               {"Authorization", "Basic abc"},
 		`401 {"error":"Invalid authentication token type - only OIDC is supported"}`: {"Authorization", token(time.Hour)},

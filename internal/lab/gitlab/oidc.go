@@ -21,13 +21,15 @@ const keyID = "lab-signing-key"
 
 // oneKey is made when it is first wanted, which takes a while, and then serves every
 // instance of this process: it protects nothing.
-var oneKey = sync.OnceValue(func() *rsa.PrivateKey {
+var oneKey = sync.OnceValue(newKey)
+
+func newKey() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err) // the system has no randomness
 	}
 	return key
-})
+}
 
 // discovery is the start of what the gateway needs in order to trust GitLab's
 // tokens. Source: docs.gitlab.com/integration/openid_connect_provider.

@@ -29,6 +29,10 @@ type Options struct {
 	// An entry also covers the repositories below it.
 	Private []string
 
+	// OwnKey gives the instance a signing key of its own; otherwise all instances of
+	// this process sign with the same one.
+	OwnKey bool
+
 	// TokenLife is how long a registry token lives; 0 is the 15 minutes of
 	// GitLab.com (docs.gitlab.com/user/gitlab_com).
 	TokenLife time.Duration
@@ -60,6 +64,9 @@ func New(o Options) *Server {
 	}
 	o.Root = strings.TrimSuffix(o.Root, "/")
 	s := &Server{options: o, version: o.Version, key: oneKey, notes: map[mergeRequest][]Note{}}
+	if o.OwnKey {
+		s.key = sync.OnceValue(newKey)
+	}
 	s.handler = s.log.Wrap(s.faults.Wrap(http.StripPrefix(o.Root, s.routes())))
 	return s
 }
