@@ -31,6 +31,7 @@ format:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags docker ./...
+	$(GO) vet -tags gitlab ./test/release
 
 unit:
 	$(GO) test ./...
@@ -40,7 +41,7 @@ race:
 
 # Everything that needs an engine, a real nginx in front and a real sshd.
 docker: build
-	@scripts/install-debian nginx-light openssh-server
+	@scripts/install-debian nginx-light openssh-server git rsync
 	scripts/with-engine $(GO) test -tags docker -count=1 -p 1 -timeout 30m ./internal/docker ./internal/lab/... ./test/...
 
 bench: build
@@ -50,3 +51,19 @@ bench: build
 
 clean:
 	rm -rf bin build
+
+# The job image: an OCI layout in build/image, the same digest on every machine. The
+# Go that go.mod names also compresses the layers.
+.PHONY: image pin pin-check
+
+AIGW_IMAGE = GOTOOLCHAIN=$(shell sed -n 's/^toolchain //p' go.mod) $(GO) run ./cmd/aigw-image
+
+image:
+	@$(AIGW_IMAGE) build
+
+# Before a release: the version and the digest into templates/*.yml.
+pin:
+	@$(AIGW_IMAGE) pin
+
+pin-check:
+	@$(AIGW_IMAGE) check --tag "$(CI_COMMIT_TAG)"
