@@ -16,8 +16,9 @@ import (
 // the name up again, and the old gateway to finish what it is doing. Model answers
 // take up to a minute.
 const (
-	lookUp = 3 * time.Second
-	drain  = 90 * time.Second
+	lookUp    = 3 * time.Second
+	drain     = 90 * time.Second
+	drainBack = 20 * time.Second // on the way back: the job may have been cancelled, and have little time
 )
 
 // moveOver relieves a gateway that publishes no host port. Both run; the name and
@@ -118,11 +119,38 @@ func (t *Target) ready(ctx context.Context, m *member) error {
 // reload tells the proxies to look the gateway's name up again, and gives them
 // time for it: they do so after they have answered the signal.
 func (t *Target) reload(ctx context.Context) error {
+	if err := t.signal(ctx); err != nil {
+		return err
+	}
+	return pause(ctx, lookUp)
+}
+
+// signal tells the proxies to look the gateway's name up again.
+func (t *Target) signal(ctx context.Context) error {
 	for _, name := range t.options.Reload {
 		t.log.Info("sending SIGHUP", "container", name)
 		if _, err := t.engine.api.ContainerKill(ctx, name, client.ContainerKillOptions{Signal: "SIGHUP"}); err != nil {
 			return t.engine.explain("sending SIGHUP to container "+clean(name, 100), err)
 		}
 	}
-	return pause(ctx, lookUp)
+	return nil
+}
+
+// unheard tells of a proxy that could not be told. It is for ways that must not end
+// at a proxy which is gone itself.
+func (t *Target) unheard(err error) {
+	if err != nil {
+		t.log.Warn("a proxy was not told where the gateway is", "error", err)
+	}
+}
+
+// awaitReload waits, where there are proxies to tell, until a gateway answers that
+// they are to be led to. Whether it ever does is for the gate to judge.
+func (t *Target) awaitReload(ctx context.Context, m *member) {
+	if len(t.options.Reload) == 0 {
+		return
+	}
+	if err := t.ready(ctx, m); err != nil {
+		t.log.Warn("the gateway does not answer yet", "container", m.name, "error", err)
+	}
 }

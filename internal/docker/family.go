@@ -69,6 +69,8 @@ func (f family) interrupted() upgrade.Interruption {
 	switch {
 	case f.previous != nil && (f.live == nil || !f.live.running() && f.live.state == container.StateCreated):
 		return upgrade.Swapping
+	case f.previous.running() && f.live.running():
+		return upgrade.Swapping // users may be with either, so neither can be judged
 	case f.previous != nil:
 		return upgrade.Unproven
 	case f.next != nil:
@@ -167,6 +169,7 @@ func (t *Target) adopt(ctx context.Context, members map[string]*member) (string,
 		switch {
 		case m.labels[LabelRole] == RoleLock || m.labels[LabelRole] == RoleRelay:
 		case m.ours() && m.labels[LabelConfigured] != t.options.Container:
+		case mine && !m.ours() && t.setAsideByOthers(members, base):
 		case !mine && !gateway.IsGatewayRepository(image):
 		case m.running() || mine:
 			running[base] = image
@@ -191,6 +194,18 @@ func (t *Target) adopt(ctx context.Context, members map[string]*member) (string,
 		return name, nil
 	}
 	return "", nil
+}
+
+// setAsideByOthers reports whether a container that somebody started by hand was set
+// aside by a run that keeps it under another setting. It has no labels itself; what
+// was made to replace it has.
+func (t *Target) setAsideByOthers(members map[string]*member, base string) bool {
+	for _, s := range []string{"", suffixNext} {
+		if m := members[base+s]; m.ours() {
+			return m.labels[LabelConfigured] != t.options.Container
+		}
+	}
+	return false
 }
 
 // imageOf is the reference a container was created from. The list shows a bare ID

@@ -77,7 +77,12 @@ func (t *Target) swap(ctx context.Context, b *blueprint, old, next *member) erro
 	if err := t.start(ctx, next); err != nil {
 		return err
 	}
-	return t.retire(ctx, b, old)
+	if err := t.retire(ctx, b, old); err != nil || len(t.options.Reload) == 0 {
+		return err
+	}
+	// A proxy may use the name and not the port: it has a new address now.
+	t.awaitReload(ctx, next)
+	return t.reload(ctx)
 }
 
 // swapTime bounds a stop and a start; a container may have a long grace of its own.

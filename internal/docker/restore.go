@@ -21,7 +21,7 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 			return nil, err
 		}
 	}
-	if err := t.remove(ctx, f.next, client.ContainerRemoveOptions{Force: true}); err != nil {
+	if err := t.relieve(ctx, f.next); err != nil {
 		return nil, err
 	}
 	if err := t.engine.RemoveHelpers(ctx, f.name); err != nil {
@@ -44,12 +44,16 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 // putBack gives the container that was set aside its name again, and starts it.
 // It is started before the promoted one is removed and before it has its name
 // back, so that no half of this looks like a finished whole.
+//
+// Where both can run, the promoted one goes on while its users are led back: it
+// only steps aside, for relieve.
 func (t *Target) putBack(ctx context.Context, f *family) error {
 	promoted, old := f.live, f.previous
 	if err := t.unretire(ctx, f); err != nil {
 		return err
 	}
-	if promoted.running() && !old.running() && !t.canRunBeside(ctx, old) {
+	beside := promoted.running() && (old.running() || t.canRunBeside(ctx, old))
+	if promoted.running() && !beside {
 		if err := t.stop(ctx, promoted, 0); err != nil {
 			return err
 		}
@@ -59,20 +63,42 @@ func (t *Target) putBack(ctx context.Context, f *family) error {
 			return err
 		}
 	}
-	if promoted != nil && promoted.running() && len(t.options.Reload) > 0 {
-		if err := t.ready(ctx, old); err != nil {
-			t.log.Warn("the previous gateway does not answer yet", "error", err)
-		}
+	if promoted.running() {
+		t.awaitReload(ctx, old)
 	}
-	if err := t.remove(ctx, promoted, client.ContainerRemoveOptions{Force: true}); err != nil {
+	if beside {
+		if err := t.rename(ctx, promoted, f.name+suffixNext); err != nil {
+			return err
+		}
+		f.next = promoted
+	} else if err := t.remove(ctx, promoted, client.ContainerRemoveOptions{Force: true}); err != nil {
 		return err
 	}
 	if err := t.rename(ctx, old, f.name); err != nil {
 		return err
 	}
 	f.live = old
-	if len(t.options.Reload) > 0 {
-		return t.reload(ctx)
+	if !beside && len(t.options.Reload) > 0 {
+		t.unheard(t.reload(ctx))
+	}
+	return nil
+}
+
+// relieve removes a container that is not in its place. One that runs may be where
+// a proxy still sends its users: the proxy looks again, then the container finishes
+// what it is doing.
+func (t *Target) relieve(ctx context.Context, m *member) error {
+	if m.running() {
+		t.unheard(t.reload(ctx))
+		if err := t.stop(ctx, m, drainBack); err != nil {
+			return err
+		}
+	}
+	if err := t.remove(ctx, m, client.ContainerRemoveOptions{Force: true}); err != nil {
+		return err
+	}
+	if m.running() {
+		t.unheard(t.signal(ctx))
 	}
 	return nil
 }

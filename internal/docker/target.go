@@ -140,7 +140,8 @@ func (t *Target) Dismiss(ctx context.Context) error {
 }
 
 // Keep drops the container that was set aside. Its volumes stay: the new one has
-// taken them over.
+// taken them over. Proxies are told once more: an earlier run may have been killed
+// before it could, and they may still know an address that is now free for others.
 func (t *Target) Keep(ctx context.Context) error {
 	f, err := t.family(ctx)
 	if err != nil {
@@ -150,6 +151,9 @@ func (t *Target) Keep(ctx context.Context) error {
 		if err := t.remove(ctx, m, client.ContainerRemoveOptions{Force: true}); err != nil {
 			return err
 		}
+	}
+	if f.previous != nil {
+		t.unheard(t.signal(ctx))
 	}
 	return t.engine.RemoveHelpers(ctx, f.name)
 }
