@@ -185,6 +185,17 @@ func (s *side) named(text string) string {
 		"ONE_", "aigw-one-"+s.suffix, "TWO_", "aigw-two-"+s.suffix, "NOSUCH_", "aigw-nosuch-"+s.suffix).Replace(text)
 }
 
+// inOrder sorts the networks that an engine lists in the order of a Go map.
+func inOrder(message string) string {
+	before, names, found := strings.Cut(message, "network endpoints: ")
+	if !found {
+		return message
+	}
+	list := strings.Split(names, ", ")
+	slices.Sort(list)
+	return before + "network endpoints: " + strings.Join(list, ", ")
+}
+
 func (s *side) call(method, path, contentType, body string) answer {
 	s.t.Helper()
 	if contentType == "application/json" || body == "" {
@@ -212,7 +223,7 @@ func (s *side) call(method, path, contentType, body string) answer {
 		return out
 	}
 	if m, ok := v.(map[string]any); ok && resp.StatusCode >= 400 {
-		out.Message = hexes.ReplaceAllString(fmt.Sprint(m["message"]), "<id>")
+		out.Message = inOrder(hexes.ReplaceAllString(fmt.Sprint(m["message"]), "<id>"))
 		return out
 	}
 	out.Fields = fields("", v)
