@@ -119,7 +119,7 @@ func (s story) points(t *testing.T, estate *lab.Estate) []point {
 	times := map[deed]int{}
 	for _, c := range n.engine.Journal()[started:] {
 		d := deedOf(c)
-		if c.Step == 0 || c.Method == http.MethodPut && ofLock(c) && times[d] > 0 {
+		if c.Step == 0 || late(c) || c.Method == http.MethodPut && ofLock(c) && times[d] > 0 {
 			continue
 		}
 		times[d]++

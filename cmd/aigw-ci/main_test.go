@@ -45,7 +45,7 @@ func installed(t testing.TB) string {
 // waiting lets more tests run at once than there are processors.
 func waiting() {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		if err := f.Value.Set("12"); err != nil {
+		if err := f.Value.Set("24"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -54,7 +54,7 @@ func (s story) begin(t *testing.T, estate *lab.Estate) *night {
 	if n.before, err = n.admin.inspect("gitlab-aigw"); err != nil {
 		t.Fatal(err)
 	}
-	if !n.boots(n.before) {
+	if !n.before.boots() {
 		t.Fatal("the gateway does not answer")
 	}
 	if s.broken {
@@ -132,7 +132,7 @@ func (n *night) runRestarted(t *testing.T, p point) (code int, said string) {
 	n.listen(nil)
 	// The engine has started the gateway anew, too, and it may still be booting.
 	if now, err := n.admin.inspect("gitlab-aigw"); err == nil {
-		n.boots(now)
+		now.boots()
 		n.before.State = now.State
 	}
 	return code, said
@@ -152,17 +152,6 @@ func (n *night) outlive(t *testing.T) {
 	for before := -1; before != beats(); time.Sleep(hurried.lockTTL / 10) {
 		before = beats()
 	}
-}
-
-// boots waits for a gateway that boots.
-func (n *night) boots(c found) bool {
-	for range 500 {
-		if c.answers(context.Background()) {
-			return true
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return false
 }
 
 // at does something when the engine is asked for p.

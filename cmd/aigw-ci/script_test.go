@@ -61,6 +61,7 @@ func TestScript(t *testing.T) {
 //	                               of the program's is left on the engine; "serves nothing"
 //	changed DEED...                what the program changed on the engine; "changed nothing"
 //	contacted WHOM                 gitlab, registry or engine; "! contacted anyone"
+//	boots NAME                     waits until the gateway in the container answers
 //	note NAME, untouched NAME      the container is the one that was noted, and ran all the time
 //	returned NAME                  the container is the one that was noted, and runs again
 //	docker ...                     what an administrator types; see admin_test.go
@@ -83,6 +84,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"serves":    plain((*stage).serves),
 	"changed":   plain((*stage).changed),
 	"contacted": contacted,
+	"boots":     plain((*stage).booted),
 	"note":      plain((*stage).note),
 	"untouched": plain((*stage).untouched),
 	"returned":  plain((*stage).returned),

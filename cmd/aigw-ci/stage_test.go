@@ -136,6 +136,14 @@ func contacted(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func (s *stage) booted(_ *testscript.TestScript, args []string) error {
+	c, err := s.admin.inspect(args[0])
+	if err == nil && !c.boots() {
+		err = fmt.Errorf("%s does not answer", args[0])
+	}
+	return err
+}
+
 func (s *stage) note(_ *testscript.TestScript, args []string) error {
 	c, err := s.admin.inspect(args[0])
 	if s.noted == nil {

@@ -194,6 +194,17 @@ func (c found) answers(ctx context.Context) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
+// boots waits for a gateway that boots, and reports whether it did.
+func (c found) boots() bool {
+	for range 500 {
+		if c.answers(context.Background()) {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
 // alone wants one gateway, of the release that tag names, that answers its users,
 // and nothing else of this program on the engine. An empty tag wants no gateway.
 func (w *world) alone(ctx context.Context, tag string) error {

@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -155,11 +156,16 @@ func TestProxiedKilled(t *testing.T) {
 }
 
 // A gateway that publishes a port cannot run beside another one. A proxy that knows
-// it by its name all the same has to be told where it is.
+// it by its name all the same has to be told where it is before the gate looks
+// through it. (The new one often gets the old one's address; then it would not matter.)
 func TestProxiedAndPublished(t *testing.T) {
 	t.Parallel()
 	p := newProxied(t, false, image.Options{}, "127.0.0.1:"+freePort(t), "5052")
 	r := p.run("upgrade", 0, "upgraded")
+	told, looked := strings.Index(r.log, "sending SIGHUP"), strings.Index(r.log, "Verify the gateway")
+	if told < 0 || told > looked {
+		t.Error("the gate looked through a proxy that was not told")
+	}
 	p.runs(r.After.ID)
 }
 
