@@ -7,7 +7,7 @@ export CGO_ENABLED ?= 0
 VERSION := $(shell cat VERSION)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 
-.PHONY: all build demo test format vet unit race docker bench clean
+.PHONY: all build demo test format vet unit race failures docker bench clean
 
 all: build
 
@@ -22,7 +22,7 @@ FORCE:
 demo: build
 	@scripts/with-engine --or-stand-in bin/aigw-lab demo --program bin/aigw-ci
 
-test: format vet unit race docker
+test: format vet unit race failures docker
 
 format:
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -38,6 +38,14 @@ unit:
 
 race:
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+
+# Whole runs, disturbed at every call that changes something; "unit" tries a sample.
+failures:
+	@mkdir -p build
+	@echo "disturbing whole runs at every call (build/failure-order.log)"
+	@$(GO) test -count=1 -v -timeout 20m -run TestFailureOrder ./cmd/aigw-ci -every-point >build/failure-order.log || \
+		{ grep -A40 -e '--- FAIL' build/failure-order.log; exit 1; }
+	@grep 'calls of this run' build/failure-order.log
 
 # Everything that needs an engine, a real nginx in front and a real sshd.
 docker: build

@@ -13,12 +13,12 @@ import (
 	"aigw-ci/internal/lab/image"
 )
 
-// These tests run containers that any run of the program on the engine would take
-// over. So nothing else runs meanwhile: they are not parallel.
-
 // GitLab's page starts the gateway without a name:
 //
 //	docker run -d -p 5052:5052 -e AIGW_GITLAB_URL=... -e AIGW_GITLAB_API_URL=... -e DUO_WORKFLOW_...KEY=... IMAGE
+//
+// Any run of the program on the engine would take it over. So nothing else runs
+// meanwhile: this test and the next are not parallel.
 func TestAdoptUnnamed(t *testing.T) {
 	w := newWorld(t)
 	w.settings["AIGW_CI_DOCKER_CONTAINER"] = w.name // nothing has it

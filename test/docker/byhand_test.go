@@ -94,14 +94,32 @@ func streamError(stream []byte) error {
 }
 
 // dockerRun makes and starts a container as `docker run` does; an empty name lets
-// the engine choose one. The container is removed with the test.
+// the engine choose one. The container is removed with the test, and its anonymous
+// volumes by their names: an upgrade makes them volumes that have one.
 func (w *world) dockerRun(name string, spec object) *container {
 	w.Helper()
 	var made listed
+	var anonymous []string
 	w.must(w, http.MethodPost, "/containers/create?name="+url.QueryEscape(name), spec, &made)
-	w.atEnd(func(ctx context.Context) error { return w.remove(ctx, made.ID) })
+	w.atEnd(func(ctx context.Context) error {
+		if err := w.remove(ctx, made.ID); err != nil && !isMissing(err) {
+			return err
+		}
+		for _, volume := range anonymous {
+			if err := w.call(ctx, http.MethodDelete, "/volumes/"+volume, nil, nil); err != nil && !isMissing(err) {
+				return err
+			}
+		}
+		return nil
+	})
 	w.must(w, http.MethodPost, "/containers/"+made.ID+"/start", nil, nil)
-	return w.inspect(w, made.ID)
+	c := w.inspect(w, made.ID)
+	for _, m := range c.Mounts {
+		if m.Type == "volume" && len(m.Name) == 64 { // as the engine names what nobody named
+			anonymous = append(anonymous, m.Name)
+		}
+	}
+	return c
 }
 
 // publish is "-p host:inside" for each pair, in the two places where an engine wants it.

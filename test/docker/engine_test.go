@@ -228,11 +228,14 @@ func (e *engine) foreignGateways(ctx context.Context) ([]string, error) {
 	var found []string
 	for _, l := range list {
 		c, err := e.find(ctx, l.ID)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case c == nil:
+			continue // it ended meanwhile
 		}
 		looks := func(mark string) bool { return strings.Contains(c.Config.Image, mark) }
-		if c != nil && slices.ContainsFunc([]string{"model-gateway", "ai-gateway", "self-hosted-v"}, looks) {
+		if slices.ContainsFunc([]string{"model-gateway", "ai-gateway", "self-hosted-v"}, looks) {
 			found = append(found, strings.TrimPrefix(c.Name, "/")+" ("+c.Config.Image+")")
 		}
 	}

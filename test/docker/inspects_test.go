@@ -63,7 +63,7 @@ func flatten(t testing.TB, raw []byte) map[string]string {
 // process, the addresses it happened to get, and where the engine keeps its files. A
 // generated host name and alias are the container's short ID. Everything else is a
 // setting.
-var own = regexp.MustCompile(`^(Id|Created|Image|(Hostname|Hosts|Log|ResolvConf)Path|State\..*|GraphDriver\..*` +
+var own = regexp.MustCompile(`^(Id|Created|Image|(Hostname|Hosts|Log|ResolvConf)Path|State\..*|ExecIDs\[.*|GraphDriver\..*` +
 	`|Config\.Labels\.aigw-ci\..*` +
 	`|NetworkSettings\.(SandboxID|SandboxKey|EndpointID|IPAddress|MacAddress)` +
 	`|NetworkSettings\.Networks\.[^.]*\.(EndpointID|IPAddress|MacAddress|(Aliases|DNSNames)\[[0-9a-f]{12}\]))$`)

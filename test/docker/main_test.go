@@ -65,11 +65,6 @@ func prepare(ctx context.Context) (err error) {
 	if len(gateways) > 0 {
 		return fmt.Errorf("the engine at %s already has what looks like a gateway, and aigw-ci would take it over: %s\nrun these tests on an engine without one", host, strings.Join(gateways, ", "))
 	}
-	for path, pkg := range map[string]string{"/usr/sbin/nginx": "nginx-light", "/usr/sbin/sshd": "openssh-server", "/usr/bin/ldd": "libc-bin"} {
-		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("%w\non Debian: scripts/install-debian %s", err, pkg)
-		}
-	}
 	if shared.bridge, err = shared.engine.bridge(ctx); err != nil {
 		return err
 	}
@@ -86,6 +81,14 @@ func prepare(ctx context.Context) (err error) {
 	}
 	shared.gateway, err = image.BuildBinary(ctx, dir)
 	return err
+}
+
+// need fails the test when a program of the machine is missing.
+func need(t testing.TB, program, pkg string) {
+	t.Helper()
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("this test needs %s: %v\non Debian: scripts/install-debian %s", program, err, pkg)
+	}
 }
 
 // build compiles a static program, as `make build` does.

@@ -83,6 +83,7 @@ func (w *world) importImage(name string, tree *bytes.Buffer) string {
 func nginxTree(t testing.TB, config string) *bytes.Buffer {
 	t.Helper()
 	const program = "/usr/sbin/nginx"
+	need(t, program, "nginx-light")
 	linked, err := exec.Command("ldd", program).Output()
 	if err != nil {
 		t.Fatalf("ldd %s: %v", program, err)

@@ -51,6 +51,7 @@ type sshd struct {
 // identity, which is made.
 func startSSHD(t *testing.T, identity string) sshd {
 	t.Helper()
+	need(t, "/usr/sbin/sshd", "openssh-server")
 	dir := t.TempDir()
 	key := newKey(t, filepath.Join(dir, "host"))
 	writeFile(t, filepath.Join(dir, "authorized_keys"), string(ssh.MarshalAuthorizedKey(newKey(t, identity))))

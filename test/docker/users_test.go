@@ -129,7 +129,7 @@ func describe(failed []failure) string {
 func (u *users) allServed(t testing.TB) {
 	t.Helper()
 	served, failed := u.rest()
-	if len(failed) > 0 || served < 50 {
+	if len(failed) > 0 || served < 10 {
 		t.Errorf("%d requests served, %d failed, the first at %s:\n%s", served, len(failed), first(failed), describe(failed))
 	}
 	t.Logf("%d requests served", served)
