@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,17 +94,22 @@ func (e *Engine) Pull(ctx context.Context, image upgrade.Image, auth Credentials
 
 func (e *Engine) pull(ctx context.Context, image upgrade.Image, options client.ImagePullOptions) error {
 	e.log.Info("pulling the image", "image", image.Reference())
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(stallTime, func() { cancel(errStalled) })
+	defer stalled.Stop()
 	stream, err := e.api.ImagePull(ctx, image.Pull(), options)
 	if err != nil {
-		return err
+		return cmp.Or(stall(ctx), err)
 	}
 	progress := newProgress(time.Now())
 	stop := progress.report(ctx, e.log, 10*time.Second)
 	defer stop()
 	for message, err := range stream.JSONMessages(ctx) {
 		if err != nil {
-			return err
+			return cmp.Or(stall(ctx), err)
 		}
+		stalled.Reset(stallTime)
 		if message.Error != nil {
 			return message.Error
 		}
@@ -111,7 +117,22 @@ func (e *Engine) pull(ctx context.Context, image upgrade.Image, options client.I
 	}
 	stop()
 	progress.log(e.log, time.Now(), "pulled the image")
-	return ctx.Err()
+	return cmp.Or(stall(ctx), ctx.Err())
+}
+
+// stallTime is how long an engine may say nothing at all while it pulls. It tells
+// of every few hundred kilobytes, and of each layer it unpacks.
+const stallTime = 10 * time.Minute
+
+// errStalled is the cause of a pull that was given up.
+var errStalled = errors.New("the engine said nothing about this pull for " + stallTime.String())
+
+// stall is errStalled when that is what ended ctx.
+func stall(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		return cause
+	}
+	return nil
 }
 
 // registryHost is the host in a repository's name; Docker Hub has none there.
@@ -146,6 +167,8 @@ func (e *pullError) remedy(words string) string {
 	}
 	host := registryHost(e.image.Repository)
 	switch {
+	case errors.Is(e.cause, errStalled):
+		return "the registry may hang; later pulls of this image join the same transfer, so if it stays like this restart the engine"
 	case errors.Is(e.cause, context.Canceled), errors.Is(e.cause, context.DeadlineExceeded):
 		return "the pull was cut short; layers that are complete stay on the engine, run again to go on"
 	case says("no space left"):
