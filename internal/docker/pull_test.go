@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"aigw-ci/internal/upgrade"
 )
@@ -148,4 +151,34 @@ func TestHas(t *testing.T) {
 			t.Errorf("%s: Has = %v, %v, want %v", test.name, got, err, test.want)
 		}
 	}
+}
+
+// A registry that hangs in the middle of a layer must not hold the job for ever.
+func TestPullThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := pullable("")
+		answer := s.fail
+		s.fail = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/images/create" {
+				return answer(w, r)
+			}
+			for range 3 {
+				_, _ = io.WriteString(w, `{"status":"Downloading","id":"1"}`+"\n")
+				w.(http.Flusher).Flush()
+				time.Sleep(stallTime - time.Second)
+			}
+			<-r.Context().Done()
+			return true
+		}
+		begin := time.Now()
+		err := s.engine(t, nil).Pull(t.Context(), testImage, Credentials{})
+		if !errors.Is(err, errStalled) || !strings.Contains(err.Error(), "restart the engine") {
+			t.Errorf("error %v", err)
+		}
+		// Every message buys time, and the last one is two seconds short of three times as much.
+		if took := time.Since(begin); took < 2*stallTime || took > 4*stallTime {
+			t.Errorf("given up after %v", took)
+		}
+	})
 }
