@@ -26,6 +26,9 @@ type sshHost struct {
 	client string                // a private key file it accepts
 	reject *ssh.RejectionReason  // why it opens no channel
 
+	// run is what it does with a command line; nil: it runs none.
+	run func(command string, channel ssh.Channel) (exit int)
+
 	mu    sync.Mutex
 	conns []net.Conn
 }
@@ -105,6 +108,10 @@ func (h *sshHost) serve(conn net.Conn, config *ssh.ServerConfig, engine *memoryL
 	}
 	go ssh.DiscardRequests(requests)
 	for open := range channels {
+		if h.run != nil && open.ChannelType() == "session" {
+			go h.session(open)
+			continue
+		}
 		if h.reject != nil || !strings.Contains(string(open.ExtraData()), "/var/run/docker.sock") {
 			reason := ssh.ConnectionFailed
 			if h.reject != nil {

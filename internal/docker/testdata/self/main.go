@@ -36,6 +36,9 @@ func run(ctx context.Context, args []string) error {
 		}))
 	case len(args) == 3 && args[0] == "look": // which road leads to that container
 		return look(ctx, args[1], args[2] == "published")
+	case len(args) == 1 && args[0] == "gitlab:duo:verify_self_hosted_setup[alice]": // GitLab's check
+		fmt.Println("\x1b[32m✔\x1b[0m AI Gateway server is accessible")
+		return nil
 	case len(args) == 2 && args[0] == "exit":
 		code, err := strconv.Atoi(args[1])
 		if err != nil {
