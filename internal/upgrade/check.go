@@ -37,6 +37,10 @@ type Check struct {
 	Detail  string // what was seen, in one line
 	Remedy  string // what the administrator can do; set on every Fail
 	Took    time.Duration
+
+	// Diagnosis is the anchor of what is known about it in docs/troubleshooting.md;
+	// empty when there is nothing.
+	Diagnosis string
 }
 
 // Judge is the verdict on all checks together: Fail when one failed, else

@@ -36,6 +36,16 @@ type State struct {
 	Image    string    // the reference it was created from; empty when the target does not tell
 	Digests  []string  // the running image, under every name the target knows; empty is "unknown"
 	Error    string    // why it could not be started, in the target's words
+
+	// Where a gateway is several replicas, everything above is about the one that
+	// is worst off, and these are about all of them. Both are 0 where a target
+	// knows no replicas.
+	Replicas int // how many there should be
+	Ready    int // how many take requests
+
+	// Strays are the images of replicas that run something else than Image, as
+	// references, each once. While there are any, a user may meet either.
+	Strays []string
 }
 
 // Gateway is a gateway that can be looked at.

@@ -30,6 +30,10 @@ type Job struct {
 	// Zero means ten minutes.
 	WayBack time.Duration
 
+	// Patience is how long a GitLab that does not answer is waited for before
+	// anything is promoted. Zero means two minutes.
+	Patience time.Duration
+
 	// Watch starts measuring how long users cannot reach the gateway. It may be
 	// nil; stop reports whether anything could be measured.
 	Watch func(ctx context.Context, live Gateway) (stop func() (outage time.Duration, measured bool))
@@ -59,6 +63,22 @@ func (r *run) upgrade(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
+	for moves := 0; ; moves++ {
+		before := r.result
+		outcome, err := r.bring(ctx, seen, image)
+		moved, ok := errors.AsType[*movedError](err)
+		if !ok {
+			return outcome, err
+		}
+		image = r.follow(moved, before)
+		if moves == maxMoves {
+			return outcome, err
+		}
+	}
+}
+
+// bring brings the gateway to image, and proves it.
+func (r *run) bring(ctx context.Context, seen Observation, image Image) (Outcome, error) {
 	plan, err := r.plan(ctx, seen, image)
 	if err != nil {
 		return "", err
@@ -94,7 +114,11 @@ func (r *run) replace(ctx context.Context, seen Observation, plan Plan) (Outcome
 	}); err != nil {
 		return "", err
 	}
-	if r.Rehearse {
+	switch {
+	case !r.Rehearse:
+	case plan.Unrehearsed != "":
+		r.note("not rehearsed: " + plan.Unrehearsed)
+	default:
 		verdict, err := r.rehearse(ctx, plan)
 		if err != nil {
 			return "", err
@@ -102,6 +126,9 @@ func (r *run) replace(ctx context.Context, seen Observation, plan Plan) (Outcome
 		if verdict != Pass {
 			return r.reject(seen, verdict)
 		}
+	}
+	if err := r.stillWanted(ctx, seen, plan.Image); err != nil {
+		return "", err
 	}
 	if err := ctx.Err(); err != nil {
 		return "", context.Cause(ctx)
@@ -155,7 +182,7 @@ func (r *run) promote(ctx context.Context, seen Observation, plan Plan) (Outcome
 		return err
 	})
 	if err != nil {
-		return r.back(ctx, seen, nil, fmt.Errorf("promoting %s: %w", plan.Image.Reference(), err))
+		return r.back(ctx, seen, promoted, fmt.Errorf("promoting %s: %w", plan.Image.Reference(), err))
 	}
 
 	verdict := r.verify(ctx, Subject{Stage: Live, Gateway: promoted, Image: plan.Image, Release: r.result.Release})
@@ -190,95 +217,4 @@ func (r *run) keep() {
 		r.note("the old gateway could not be removed (" + err.Error() + "); the next run removes it")
 	}
 	r.lookAgain(ctx)
-}
-
-// back puts the previous gateway back and proves it.
-func (r *run) back(ctx context.Context, seen Observation, failed Gateway, cause error) (Outcome, error) {
-	if err := r.held.Err(); err != nil {
-		return "", context.Cause(r.held)
-	}
-	cancelled := ctx.Err() != nil
-	ctx, cancel := r.wayBack()
-	defer cancel()
-
-	if failed != nil && !cancelled {
-		r.evidence(Live, failed)
-	}
-	restored, err := r.restore(ctx)
-	r.lookAgain(ctx)
-	if err != nil {
-		return RollbackFailed, errors.Join(cause, fmt.Errorf("putting the previous gateway back: %w", err))
-	}
-	if restored == nil {
-		r.note("there was no gateway before this run, and there is none now")
-		if cancelled {
-			return Cancelled, cause
-		}
-		return Failed, cause
-	}
-
-	// A cancelled job has little time: one good answer from a gateway that was
-	// proven for long is worth more than a long hold that the runner cuts off.
-	switch r.proveRestored(ctx, Subject{Stage: Restored, Gateway: restored, Image: r.old(seen), Hurry: cancelled}) {
-	case Pass:
-		if cancelled {
-			return Cancelled, cause
-		}
-		return RolledBack, cause
-	case Fail:
-		return RollbackFailed, errors.Join(cause, r.blame("the previous gateway was put back and does not work"))
-	default:
-		return Undecided, errors.Join(cause, fmt.Errorf("the previous gateway was put back, but: %w", errCouldNotLook))
-	}
-}
-
-// proveRestored judges the previous gateway. A target may still be carrying out a
-// stop that was asked for before: a gateway that goes down once it is back is put
-// back once more.
-func (r *run) proveRestored(ctx context.Context, s Subject) Verdict {
-	made := len(r.result.Checks)
-	verdict := r.verify(ctx, s)
-	if verdict != Fail || ctx.Err() != nil {
-		return verdict
-	}
-	if state, err := s.Gateway.State(ctx); err != nil || state.Status != Exited {
-		return verdict
-	}
-	if _, err := r.restore(ctx); err != nil {
-		return verdict
-	}
-	r.result.Checks = r.result.Checks[:made] // they were about its end, and it runs again
-	return r.verify(ctx, s)
-}
-
-// old is the image that must be running once the way back is gone. After an
-// interrupted run that is what the target has now, not what it had when it was seen.
-func (r *run) old(seen Observation) Image {
-	if seen.Interrupted == Clean && seen.Current != nil {
-		return seen.Current.image()
-	}
-	if r.result.After != nil {
-		return r.result.After.image()
-	}
-	return Image{}
-}
-
-// restore tries again for as long as the way back may take: an engine that
-// restarts in the middle of it must not decide how the night ends.
-func (r *run) restore(ctx context.Context) (restored Gateway, err error) {
-	err = r.phase("restore", "Put the previous gateway back", func() error {
-		for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
-			restored, err = r.Target.Restore(ctx)
-			if err == nil {
-				return nil
-			}
-			r.Log.Warn("the previous gateway is not back yet; trying again", "error", err, "in", wait)
-			select {
-			case <-ctx.Done():
-				return err
-			case <-time.After(wait):
-			}
-		}
-	})
-	return restored, err
 }

@@ -34,23 +34,28 @@ func (j *Job) Verify(ctx context.Context) Result {
 		if err != nil {
 			return "", err
 		}
-		if seen.Live == nil {
-			return Failed, fmt.Errorf("no gateway runs on %s %q: `aigw-ci upgrade` installs one", r.result.Place.Kind, r.result.Place.Name)
-		}
-		r.result.After = seen.Current
-		image, err := r.resolve(ctx, seen)
-		if err != nil {
-			return "", err
-		}
-		switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: image, Release: r.result.Release, Settled: true}) {
-		case Pass:
-			return Verified, nil
-		case Fail:
-			return Failed, errors.New("the gateway is not right: see the failed checks")
-		default:
-			return Undecided, errors.Join(context.Cause(ctx), errCouldNotLook)
-		}
+		return r.prove(ctx, seen)
 	})
+}
+
+// prove proves the gateway that was seen.
+func (r *run) prove(ctx context.Context, seen Observation) (Outcome, error) {
+	if seen.Live == nil {
+		return Failed, fmt.Errorf("no gateway runs on %s %q: `aigw-ci upgrade` installs one", r.result.Place.Kind, r.result.Place.Name)
+	}
+	r.result.After = seen.Current
+	image, err := r.resolve(ctx, seen)
+	if err != nil {
+		return "", err
+	}
+	switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: image, Release: r.result.Release, Settled: true}) {
+	case Pass:
+		return Verified, nil
+	case Fail:
+		return Failed, errors.New("the gateway is not right: see the failed checks")
+	default:
+		return Undecided, errors.Join(context.Cause(ctx), errCouldNotLook)
+	}
 }
 
 // Resolve finds the image for GitLab's version and looks at nothing else.

@@ -26,6 +26,13 @@ type world struct {
 	blind map[upgrade.Stage]bool     // stages the gate cannot look at
 	gate  map[upgrade.Stage][]string // what was judged, in order
 
+	gitlab      version.GitLab        // what GitLab runs
+	silent      func() error          // nil: GitLab answers
+	missing     map[version.Line]bool // lines without an image
+	asked       version.GitLab        // what GitLab said when it was last asked
+	recent      bool                  // nothing that takes long came after that
+	unrehearsed string                // why nothing can be rehearsed
+
 	dead  bool // the process was killed: what it still does while it unwinds does not count
 	calls int
 	step  func(n int, call string) fault // nil: nothing goes wrong
@@ -58,6 +65,7 @@ func newWorld(t *testing.T, image string) *world {
 	w := &world{
 		t: t, proven: map[int]bool{}, bad: map[string]bool{}, weak: map[string]bool{},
 		blind: map[upgrade.Stage]bool{}, gate: map[upgrade.Stage][]string{},
+		gitlab: version.GitLab{Major: 18, Minor: 3}, missing: map[version.Line]bool{},
 	}
 	if image != "" {
 		w.live = w.create(image)
@@ -134,7 +142,7 @@ func (w *world) Observe(ctx context.Context) (seen upgrade.Observation, err erro
 		}
 		switch {
 		case w.aside != nil && (w.live == nil || !w.live.running),
-			w.aside == nil && w.live != nil && !w.live.running && !w.proven[w.live.id]:
+			w.aside == nil && w.live != nil && !w.live.running: // a target marks its swap before it stops anything
 			seen.Interrupted = upgrade.Swapping
 		case w.aside != nil:
 			seen.Interrupted = upgrade.Unproven
@@ -146,7 +154,7 @@ func (w *world) Observe(ctx context.Context) (seen upgrade.Observation, err erro
 }
 
 func (w *world) Plan(ctx context.Context, seen upgrade.Observation, image upgrade.Image) (plan upgrade.Plan, err error) {
-	plan = upgrade.Plan{Action: upgrade.Replace, Image: image}
+	plan = upgrade.Plan{Action: upgrade.Replace, Image: image, Unrehearsed: w.unrehearsed}
 	switch {
 	case seen.Current == nil:
 		plan.Action = upgrade.Install
@@ -157,11 +165,12 @@ func (w *world) Plan(ctx context.Context, seen upgrade.Observation, image upgrad
 }
 
 func (w *world) Prepare(ctx context.Context, _ upgrade.Plan) error {
-	return w.do(ctx, "prepare", func() {})
+	return w.do(ctx, "prepare", func() { w.recent = false })
 }
 
 func (w *world) Rehearse(ctx context.Context, plan upgrade.Plan) (upgrade.Gateway, error) {
 	err := w.do(ctx, "rehearse", func() {
+		w.recent = false
 		w.candidate = w.create(plan.Image.Tag)
 		w.candidate.running = !w.weak[plan.Image.Tag]
 	})
@@ -174,6 +183,9 @@ func (w *world) Dismiss(ctx context.Context) error {
 
 // Promote makes its steps one by one, so that each can be the last.
 func (w *world) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gateway, error) {
+	if wanted := belongs(w.asked, "new"); !w.recent || plan.Image.Tag != wanted {
+		w.t.Errorf("%s is promoted; GitLab was asked after the preparation: %v, and then wanted %s", plan.Image.Tag, w.recent, wanted)
+	}
 	steps := []struct {
 		name string
 		work func()
@@ -264,11 +276,29 @@ type catalogue struct {
 }
 
 func (c catalogue) Version(ctx context.Context) (upgrade.Release, error) {
-	return upgrade.Release{Version: version.GitLab{Major: 18, Minor: 3}}, c.do(ctx, "version", func() {})
+	if c.silent != nil {
+		if err := c.silent(); err != nil {
+			return upgrade.Release{}, err
+		}
+	}
+	err := c.do(ctx, "version", func() { c.asked, c.recent = c.gitlab, true })
+	return upgrade.Release{Version: c.asked}, err
 }
 
-func (c catalogue) Find(ctx context.Context, _ version.GitLab, platform string) (upgrade.Image, error) {
-	return c.Describe(ctx, c.image, platform)
+func (c catalogue) Find(ctx context.Context, gitlab version.GitLab, platform string) (upgrade.Image, error) {
+	if c.missing[gitlab.Line()] {
+		return upgrade.Image{}, &upgrade.NoImageError{Wanted: gitlab.Line(), Detail: "searched everywhere"}
+	}
+	return c.Describe(ctx, belongs(gitlab, c.image), platform)
+}
+
+// belongs is the image of a GitLab version: that of 18.3 is given, and those of
+// later lines are called by their line.
+func belongs(gitlab version.GitLab, image string) string {
+	if gitlab.Minor > 3 {
+		return gitlab.Line().String()
+	}
+	return image
 }
 
 func (c catalogue) Describe(ctx context.Context, tag, platform string) (upgrade.Image, error) {

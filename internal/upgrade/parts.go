@@ -14,6 +14,8 @@ import (
 
 // GitLab tells which version the instance runs.
 type GitLab interface {
+	// Version is asked more than once in a run, and reads it anew each time. The
+	// error of an instance that may answer later has a method Temporary that says so.
 	Version(ctx context.Context) (Release, error)
 }
 

@@ -46,14 +46,7 @@ func (r *run) rollBack(ctx context.Context) (Outcome, error) {
 	image.Reason = "it ran before the current one"
 	r.result.Image = image
 
-	plan, err := r.plan(ctx, seen, image)
-	if err != nil {
-		return "", err
-	}
-	if plan.Action == Nothing {
-		return r.confirm(ctx, seen, image)
-	}
-	outcome, err := r.replace(ctx, seen, plan)
+	outcome, err := r.bring(ctx, seen, image)
 	if outcome == Upgraded {
 		outcome = RolledBack
 	}

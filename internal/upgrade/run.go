@@ -84,9 +84,8 @@ func (j *Job) locked(ctx context.Context, name string, do func(*run, context.Con
 // explain is the one table from an error, before anything was promoted, to an outcome.
 func (r *run) explain(ctx context.Context, err error) (Outcome, error) {
 	var (
-		locked    *LockedError
-		noImage   *NoImageError
-		temporary interface{ Temporary() bool }
+		locked  *LockedError
+		noImage *NoImageError
 	)
 	switch {
 	case errors.As(err, &locked), errors.Is(err, ErrLockLost), errors.Is(context.Cause(ctx), ErrLockLost):
@@ -95,11 +94,18 @@ func (r *run) explain(ctx context.Context, err error) (Outcome, error) {
 		return r.cancelled(context.Cause(ctx))
 	case errors.As(err, &noImage):
 		return NoImage, err
-	case errors.As(err, &temporary) && temporary.Temporary(), r.result.Command == "verify":
+	case isTemporary(err), r.result.Command == "verify":
 		return Undecided, err
 	default:
 		return Failed, err
 	}
+}
+
+// isTemporary reports whether err says of itself that it tells nothing about the
+// gateway, and that the same question may be answered later.
+func isTemporary(err error) bool {
+	var temporary interface{ Temporary() bool }
+	return errors.As(err, &temporary) && temporary.Temporary()
 }
 
 // cancelled ends a job that was cancelled before it promoted anything. The old
@@ -170,6 +176,7 @@ func (r *run) judge(ctx context.Context, s Subject) Verdict {
 // baseline looks once at the old gateway, so that a way back that ends at a
 // gateway which was broken all along is told as that.
 func (r *run) baseline(ctx context.Context, seen Observation) {
+	r.broken = nil
 	if seen.Live == nil {
 		return
 	}

@@ -101,7 +101,12 @@ type Plan struct {
 	Image   Image
 	Changes []Change
 	Notes   []string // what the administrator must do or know, one line each
-	Detail  any      // the target's own; handed back to Rehearse and Promote
+
+	// Unrehearsed is why this plan cannot be rehearsed, in words that end the
+	// sentence "not rehearsed: "; empty when it can. It is promoted all the same.
+	Unrehearsed string
+
+	Detail any // the target's own; handed back to Rehearse and Promote
 }
 
 // Change is one difference between what runs and what is planned. Values of
