@@ -3,16 +3,12 @@ package docker
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"io"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 
-	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/secret"
-	"aigw-ci/internal/version"
 )
 
 // Declared is what the user's settings say about the gateway.
@@ -69,24 +65,6 @@ func (r *Recipe) Set(name string, value secret.Value) {
 		r.Origin.Environment = append(slices.Clip(r.Origin.Environment), name)
 		slices.Sort(r.Origin.Environment)
 	}
-}
-
-// AddKeys generates the keys that gateways of a line need and the recipe does not
-// have, from random. Keys it has are kept, so they last across upgrades.
-func (r *Recipe) AddKeys(line version.Line, random io.Reader) (Findings, error) {
-	var found Findings
-	for _, name := range gateway.For(line).Keys {
-		if value, _ := variables(r.Config.Env).get(name); value != "" {
-			continue
-		}
-		key, err := gateway.GenerateKey(random)
-		if err != nil {
-			return found, fmt.Errorf("generating %s: %w", name, err)
-		}
-		r.Set(name, key)
-		found.note("generated %s, which gateways of GitLab %s need; it is kept across upgrades", name, line)
-	}
-	return found, nil
 }
 
 // deposit puts a CA bundle into the recipe, in place of an earlier one.

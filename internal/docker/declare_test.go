@@ -4,10 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +15,6 @@ import (
 	"github.com/moby/moby/client"
 
 	"aigw-ci/internal/secret"
-	"aigw-ci/internal/version"
 )
 
 func TestDeclare(t *testing.T) {
@@ -54,25 +51,6 @@ func TestDeclareDoesNotWriteIntoMounts(t *testing.T) {
 				t.Errorf("refusals %q", found.Refusals)
 			}
 		})
-	}
-}
-
-func TestAddKeysKeepsKeys(t *testing.T) {
-	t.Parallel()
-	r := Recipe{Config: &container.Config{Env: []string{"DUO_WORKFLOW_SELF_SIGNED_JWT__SIGNING_KEY=mine", "AIGW_SELF_SIGNED_JWT__SIGNING_KEY="}}, HostConfig: &container.HostConfig{}}
-	found, err := r.AddKeys(version.Line{Major: 18, Minor: 9}, rand.Reader)
-	if err != nil || len(found.Notes) != 3 {
-		t.Fatalf("notes %q, error %v; want three keys generated", found.Notes, err)
-	}
-	if strings.Contains(strings.Join(found.Notes, ""), "PRIVATE") {
-		t.Error("a note holds a key")
-	}
-	before := slices.Clone(r.Config.Env)
-	if before[0] != "DUO_WORKFLOW_SELF_SIGNED_JWT__SIGNING_KEY=mine" {
-		t.Error("the user's key is replaced")
-	}
-	if found, err := r.AddKeys(version.Line{Major: 18, Minor: 9}, rand.Reader); err != nil || len(found.Notes) != 0 || !slices.Equal(before, r.Config.Env) {
-		t.Errorf("keys are not kept: %q, %v", found.Notes, err)
 	}
 }
 

@@ -45,8 +45,8 @@ func Install(o InstallOptions) (Recipe, Findings, error) {
 		r.Set(v.Name, secret.Value(v.Value(o.GitLabURL)))
 	}
 	found := r.Declare(o.Declared)
-	keys, err := r.AddKeys(o.Line, o.Random)
-	found.Notes = append(found.Notes, keys.Notes...)
+	required, err := r.Require(version.Line{}, o.Line, o.GitLabURL, o.Random)
+	found.add(required)
 	return r, found, err
 }
 

@@ -45,6 +45,7 @@ func (t *Target) planInstall(ctx context.Context, s *scene, image upgrade.Image)
 	if err := t.exists(ctx, recipe); err != nil {
 		return upgrade.Plan{}, err
 	}
+	found.Notes = append(found.Notes, t.lacks(ctx, recipe, o.Line)...)
 	return t.plan(upgrade.Install, image, &blueprint{scene: *s, recipe: recipe}, found,
 		Differences(nil, recipe, image.Reference(), ImageConfig{}))
 }
@@ -73,7 +74,7 @@ func (t *Target) planReplace(ctx context.Context, s *scene, image upgrade.Image,
 		provided = *config
 	}
 	if same && len(Differences(s.old, recipe, reference, provided)) == 0 {
-		return upgrade.Plan{Action: upgrade.Nothing, Image: image}, nil
+		return upgrade.Plan{Action: upgrade.Nothing, Image: image, Notes: amiss(recipe, image)}, nil
 	}
 
 	// Something will be done, so what the container depends on is looked at, too.
@@ -82,15 +83,16 @@ func (t *Target) planReplace(ctx context.Context, s *scene, image upgrade.Image,
 	}
 	recipe, found := Copy(from)
 	recipe.Declare(t.options.Declared)
-	found.Notes = append(found.Notes, declared.Notes...)
-	found.Refusals = append(found.Refusals, declared.Refusals...)
-	if line, ok := image.Line(); ok && !same {
-		keys, err := recipe.AddKeys(line, t.options.Random)
+	found.add(declared)
+	if line, ok := image.Line(); ok {
+		before := lineOf(s.old.Config.Image)
+		required, err := recipe.Require(before, line, t.options.Install.GitLabURL, t.options.Random)
 		if err != nil {
 			return upgrade.Plan{}, err
 		}
-		found.Notes = append(found.Notes, keys.Notes...)
-		found.Notes = append(found.Notes, unpublished(recipe, gateway.For(line).GRPCPort)...)
+		found.add(required)
+		found.add(recipe.Publish(before, line, from.Others))
+		found.Notes = append(found.Notes, t.lacks(ctx, recipe, line)...)
 	}
 	if err := recipe.CarryOver(ctx, t.engine.api, s.old.ID); err != nil {
 		return upgrade.Plan{}, err
@@ -187,18 +189,21 @@ func (t *Target) checkReload(ctx context.Context, found *Findings) {
 	}
 }
 
-// unpublished says so when a gateway publishes its HTTP port and not the one that
-// the Agent Platform uses from 18.4 on.
-func unpublished(r Recipe, port int) []string {
-	if port == 0 || len(r.HostConfig.PortBindings) == 0 {
+// amiss is what a gateway that runs already lacks, which no upgrade is about to add.
+// The gate judges what comes of it.
+func amiss(r Recipe, image upgrade.Image) []string {
+	line, ok := image.Line()
+	if !ok {
 		return nil
 	}
-	for p := range r.HostConfig.PortBindings {
-		if int(p.Num()) == port {
-			return nil
+	var found Findings
+	for _, gap := range gateway.Crossing(line, line, r.lookup) {
+		if found.note("%s", gap); gap.Fills() {
+			found.Notes[len(found.Notes)-1] = fmt.Sprintf("%s is not set, which gateways of GitLab %s and later need; the next upgrade adds it, or declare it now", gap.Name, gap.Line)
 		}
 	}
-	return []string{fmt.Sprintf("gateways of this version also serve the GitLab Duo Agent Platform on port %d, which the container does not publish; its ports are kept as they are", port)}
+	r.suspect(&found)
+	return found.Notes
 }
 
 // samePlatform compares system and architecture; an engine does not tell variants.

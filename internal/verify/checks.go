@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -27,7 +28,7 @@ func healthz(v *visitor, got *answer, err error) upgrade.Check {
 	switch {
 	case got.StatusCode == http.StatusProxyAuthRequired,
 		v.proxied() && (got.StatusCode == http.StatusBadGateway || got.StatusCode == http.StatusGatewayTimeout):
-		return unseen(fmt.Sprintf("the proxy answers, not the gateway: %s", got), "check HTTP_PROXY, or name the gateway's host in NO_PROXY")
+		return unseen(fmt.Sprintf("the proxy answers, not the gateway: %s", got), gateway.ProxyInTheWay)
 	case got.StatusCode != http.StatusOK:
 		return fail(fmt.Sprintf("GET /monitoring/healthz: %s, and not 200 {}", got), wrongAnswer(v, got))
 	}
@@ -38,16 +39,16 @@ func healthz(v *visitor, got *answer, err error) upgrade.Check {
 	return pass("200 {} from " + v.String())
 }
 
-func wrongAnswer(v *visitor, got *answer) string {
+func wrongAnswer(v *visitor, got *answer) gateway.DiagnosisID {
 	switch {
 	case got.StatusCode >= 300 && got.StatusCode < 400:
-		return "give gateway.url as the address it redirects to, or take the redirect away: GitLab needs the gateway itself"
+		return gateway.URLRedirects
 	case v.front && got.StatusCode >= 500:
-		return "the reverse proxy does not reach the gateway: look at its upstream address and its log"
+		return gateway.UpstreamUnreachable
 	case v.front:
-		return "check that gateway.url leads to the gateway and passes every path on unchanged"
+		return gateway.AnotherSiteAtURL
 	default:
-		return "check that the image is a self-hosted AI Gateway, and read its log"
+		return gateway.NotAGateway
 	}
 }
 
@@ -65,8 +66,7 @@ func auth(ctx context.Context, v *visitor) upgrade.Check {
 	if got.StatusCode == http.StatusUnauthorized && body.Error == unauthorized {
 		return pass(fmt.Sprintf("401 %q without a token", unauthorized))
 	}
-	return fail(fmt.Sprintf("GET / without a token: %s, and not 401 %q", got, unauthorized),
-		"either this is no AI Gateway (then check gateway.url and the image), or its authentication is off (then remove AIGW_AUTH__BYPASS_EXTERNAL)")
+	return fail(fmt.Sprintf("GET / without a token: %s, and not 401 %q", got, unauthorized), gateway.NoRefusal)
 }
 
 // bypass wants that nothing is given without a token. The documentation pages are
@@ -88,8 +88,7 @@ func bypass(ctx context.Context, v *visitor) upgrade.Check {
 			return v.explain(err)
 		}
 		if got.StatusCode == http.StatusOK {
-			return fail(fmt.Sprintf("GET %s %s: 200; whoever reaches the gateway may use it", try.path, try.how),
-				"remove AIGW_AUTH__BYPASS_EXTERNAL and AIGW_AUTH__BYPASS_EXTERNAL_WITH_HEADER from the gateway's environment")
+			return fail(fmt.Sprintf("GET %s %s: 200; whoever reaches the gateway may use it", try.path, try.how), gateway.AuthenticationOff)
 		}
 	}
 	return pass("/docs and /openapi.json are closed without a token")
@@ -113,23 +112,24 @@ func (t *trial) models(ctx context.Context, v *visitor) upgrade.Check {
 		Models []json.RawMessage `json:"models"`
 	}
 	if got.StatusCode != http.StatusOK || json.Unmarshal(got.body, &body) != nil || len(body.Models) == 0 {
-		return fail(fmt.Sprintf("GET %s: %s, and not 200 with a list of models", path, got),
-			"check that the image is the one of this release, and that no mount hides its model definitions")
+		return fail(fmt.Sprintf("GET %s: %s, and not 200 with a list of models", path, got), gateway.ModelsMissing)
 	}
 	return pass(fmt.Sprintf("%d models", len(body.Models)))
 }
 
 // dns wants that the host of gateway.url exists.
 func (t *trial) dns(ctx context.Context) upgrade.Check {
-	if t.front == nil {
-		if t.o.GatewayURL != "" {
-			return skip("a rehearsal has no name")
-		}
+	switch {
+	case t.nameless != nil:
+		return warn(fmt.Sprintf("the host %q of gateway.url does not exist in the DNS yet; the gateway was looked at by its own address", t.nameless.Name), gateway.URLUnknown)
+	case t.front == nil && t.o.GatewayURL != "":
+		return skip("a rehearsal has no name")
+	case t.front == nil:
 		return skip("gateway.url is not set")
 	}
 	u, err := url.Parse(t.o.GatewayURL)
 	if err != nil {
-		return unseen("gateway.url is no address", "correct gateway.url")
+		return unseen("gateway.url is no address", gateway.URLUnknown)
 	}
 	host := u.Hostname()
 	switch {
@@ -152,4 +152,21 @@ func (t *trial) dns(ctx context.Context) upgrade.Check {
 		return resolving(&net.DNSError{Err: "no address", Name: host, IsNotFound: true})
 	}
 	return pass(host + " is " + addrs[0])
+}
+
+// detour turns to the gateway's own address when there is no name yet to reach it by.
+func (t *trial) detour(ctx context.Context) {
+	if !t.o.Detour || t.front == nil || t.front.proxied() {
+		return
+	}
+	u, err := url.Parse(t.o.GatewayURL)
+	if err != nil || net.ParseIP(u.Hostname()) != nil {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err = t.lookup(bounded, u.Hostname())
+	if missing, ok := errors.AsType[*net.DNSError](err); ok && missing.IsNotFound {
+		t.nameless, t.front = missing, nil
+	}
 }

@@ -180,6 +180,37 @@ func TestDNS(t *testing.T) {
 	}
 }
 
+// While the name does not exist, the gateway is looked at by its own address, where
+// that is allowed; any other trouble with the name is still what it is.
+func TestDetour(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		err     error
+		dns     upgrade.Verdict
+		verdict upgrade.Verdict
+	}{
+		{"no such name", &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}, upgrade.Warn, upgrade.Pass},
+		{"nobody answers", &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: true}, upgrade.Inconclusive, upgrade.Inconclusive},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(gatewayAPI(nil))
+			t.Cleanup(server.Close)
+			o := quick()
+			o.GatewayURL, o.Detour = "https://"+host, true
+			o.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Err: tt.err}
+			}}
+			g := New(o)
+			g.lookup = func(context.Context, string) ([]string, error) { return nil, tt.err }
+			checks := judge(t, g, upgrade.Subject{Gateway: at(upgrade.Endpoint{HTTP: server.URL, Dial: new(net.Dialer).DialContext}), Image: image(before)})
+			want(t, checks, DNS, tt.dns, host)
+			want(t, checks, "", tt.verdict, "")
+		})
+	}
+}
+
 // What happens on the way to gateway.url, and whose doing it is.
 func TestRoadToTheFront(t *testing.T) {
 	t.Parallel()

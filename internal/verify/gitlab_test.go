@@ -141,7 +141,7 @@ func TestReachIsTriedAgain(t *testing.T) {
 		}
 		o := options()
 		o.GitLabURL = "http://gitlab.example.com"
-		want(t, judge(t, New(o), s.subject()), GitLab, upgrade.Pass, "")
+		want(t, judge(t, New(o), s.subject()), GitLab, upgrade.Warn, "without TLS")
 		if took := s.since(); took < 90*time.Second || took > 100*time.Second {
 			t.Errorf("took %s, want a minute and the hold", took)
 		}

@@ -14,18 +14,17 @@ import (
 	health "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 )
-
-// The image runs two services under one process that survives the death of
-// either, so that only asking both proves both (ai-assist, scripts/run.sh).
-const grpcRemedy = "the Agent Platform service died while the container runs on: look for duo-workflow-service in the gateway's log"
 
 // mayServeGRPC reports whether the gateway is of a release that serves gRPC, or
 // may be.
 func (t *trial) mayServeGRPC() bool { return t.line == nil || t.needs.GRPCPort != 0 }
 
 // grpc wants grpc.health.v1.Health/Check to say SERVING, in plaintext.
+// The image runs two services under one process that survives the death of either,
+// so that only asking both proves both (ai-assist, scripts/run.sh).
 func (t *trial) grpc(ctx context.Context, roadErr error) upgrade.Check {
 	switch {
 	case !t.mayServeGRPC():
@@ -52,7 +51,7 @@ func (t *trial) grpc(ctx context.Context, roadErr error) upgrade.Check {
 			return c, err
 		}))
 	if err != nil {
-		return unseen(fmt.Sprintf("%s: %v", t.road.GRPC, err), "check the gateway's gRPC address")
+		return unseen(fmt.Sprintf("%s: %v", t.road.GRPC, err), gateway.NoRoad)
 	}
 	defer conn.Close()
 
@@ -63,7 +62,7 @@ func (t *trial) grpc(ctx context.Context, roadErr error) upgrade.Check {
 	defer mu.Unlock()
 	if err == nil {
 		if s := answer.GetStatus(); s != health.HealthCheckResponse_SERVING {
-			return fail(fmt.Sprintf("%s says %s, and not SERVING", t.road.GRPC, s), grpcRemedy)
+			return fail(fmt.Sprintf("%s says %s, and not SERVING", t.road.GRPC, s), gateway.AgentPlatformDead)
 		}
 		return pass(t.road.GRPC + " says SERVING")
 	}
@@ -81,16 +80,16 @@ func (t *trial) spoke(err error) upgrade.Check {
 	addr := t.road.GRPC
 	switch s := status.Convert(err); s.Code() {
 	case codes.Unimplemented:
-		return fail(addr+" speaks gRPC and has no health service: it is not the Agent Platform service", "look what listens on that port")
+		return fail(addr+" speaks gRPC and has no health service: it is not the Agent Platform service", gateway.AnotherGRPCService)
 	case codes.DeadlineExceeded:
-		return fail(fmt.Sprintf("%s took the connection and gave no answer within %s", addr, requestTimeout), grpcRemedy)
+		return fail(fmt.Sprintf("%s took the connection and gave no answer within %s", addr, requestTimeout), gateway.AgentPlatformDead)
 	case codes.Unavailable:
 		if t.line == nil { // Docker's proxy takes connections also where nobody listens behind it
 			return skip(fmt.Sprintf(unknownGRPC, addr))
 		}
-		return fail(addr+" takes connections and does not speak gRPC", grpcRemedy)
+		return fail(addr+" takes connections and does not speak gRPC", gateway.AgentPlatformDead)
 	default:
-		return fail(fmt.Sprintf("%s answers %s: %s", addr, s.Code(), short(s.Message(), 120)), grpcRemedy)
+		return fail(fmt.Sprintf("%s answers %s: %s", addr, s.Code(), short(s.Message(), 120)), gateway.AgentPlatformDead)
 	}
 }
 
@@ -104,9 +103,8 @@ func (t *trial) unopened(err error) upgrade.Check {
 	case refused(err) && t.line == nil:
 		return skip(fmt.Sprintf(unknownGRPC, addr))
 	case refused(err):
-		return fail("nobody listens at "+addr+": connection refused", grpcRemedy)
+		return fail("nobody listens at "+addr+": connection refused", gateway.AgentPlatformDead)
 	default:
-		return unseen(fmt.Sprintf("no connection to %s, and no refusal either: %v", addr, cause(err)),
-			"look for a firewall between this job and the gateway's gRPC port")
+		return unseen(fmt.Sprintf("no connection to %s, and no refusal either: %v", addr, cause(err)), gateway.NoRoad)
 	}
 }

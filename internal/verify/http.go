@@ -119,9 +119,14 @@ func (v *visitor) get(ctx context.Context, path string, headers ...string) (*ans
 
 // fetch asks for a whole address.
 func (v *visitor) fetch(ctx context.Context, address string, headers ...string) (*answer, error) {
+	return v.do(ctx, http.MethodGet, address, nil, headers...)
+}
+
+// do makes a request.
+func (v *visitor) do(ctx context.Context, method, address string, body io.Reader, headers ...string) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, err
 	}
@@ -138,11 +143,11 @@ func (v *visitor) fetch(ctx context.Context, address string, headers ...string) 
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	read, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
-	return &answer{Response: resp, body: body}, nil
+	return &answer{Response: resp, body: read}, nil
 }
 
 // String is what was answered, in a few words.

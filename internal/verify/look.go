@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -19,8 +20,7 @@ func (t *trial) look(ctx context.Context) (seen *sheet, over bool) {
 	}
 	seen.put(Digest, t.digest())
 	if t.last.Status == upgrade.Created || t.last.Status == upgrade.Paused {
-		seen.put(Healthz, fail("the process is "+string(t.last.Status)+", not running",
-			"start it (docker start, docker unpause), or look who stopped it"))
+		seen.put(Healthz, fail("the process is "+string(t.last.Status)+", not running", gateway.NotRunning))
 		return seen, false
 	}
 
@@ -101,6 +101,5 @@ func (t *trial) loseRoad() {
 }
 
 func noRoad(err error) upgrade.Check {
-	return unseen(fmt.Sprintf("no road leads from here to the gateway: %v", err),
-		"run the job where the gateway can be reached: on its host, or on a network with it; or set gateway.url")
+	return unseen(fmt.Sprintf("no road leads from here to the gateway: %v", err), gateway.NoRoad)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 	"aigw-ci/internal/version"
 )
@@ -17,35 +18,35 @@ func (t *trial) process(ctx context.Context, seen *sheet) (over bool) {
 	defer cancel()
 	state, err := t.Gateway.State(ctx)
 	if err != nil {
-		seen.put(Stable, unseen(fmt.Sprintf("the target does not tell how the process is: %v", err),
-			"look whether the engine answers: its address, its certificate, its log"))
+		seen.put(Stable, unseen(fmt.Sprintf("the target does not tell how the process is: %v", err), gateway.TargetSilent))
 		return false
 	}
 	t.last = state
 	if t.first == nil || t.first.Started.IsZero() {
 		t.first = &state
 	}
-	detail, remedy := t.ended(state)
-	if detail != "" {
-		seen.put(Stable, fail(detail, remedy))
+	detail, why := t.ended(state)
+	switch {
+	case detail != "":
+		seen.put(Stable, fail(detail, why))
+	case state.Ready < state.Replicas:
+		seen.put(Stable, fail(fmt.Sprintf("%d of %d replicas take requests", state.Ready, state.Replicas), gateway.ReplicasMissing))
 	}
 	return detail != ""
 }
 
 // ended says in which way a process did not stay up; empty when it did.
-func (t *trial) ended(s upgrade.State) (detail, remedy string) {
-	const readLog = "read the gateway's log: its last lines say why"
+func (t *trial) ended(s upgrade.State) (detail string, why gateway.DiagnosisID) {
 	switch s.Status {
 	case upgrade.Missing:
-		return "the gateway is gone: somebody removed it", "look who removed it, then run upgrade again"
+		return "the gateway is gone: somebody removed it", gateway.GatewayRemoved
 	case upgrade.Restarting:
-		return "the process ends and is restarted, over and over; " + ending(s), memory(s, readLog)
+		return "the process ends and is restarted, over and over; " + ending(s), endedBy(s)
 	case upgrade.Exited:
-		return "the process ended; " + ending(s), memory(s, readLog)
+		return "the process ended; " + ending(s), endedBy(s)
 	case upgrade.Created:
 		if s.Error != "" {
-			return "the process could not be started: " + s.Error,
-				"the target's words name the cause: a port that is taken, a path that is missing, a device, memory"
+			return "the process could not be started: " + s.Error, gateway.CannotBeStarted
 		}
 		return "", ""
 	}
@@ -57,10 +58,9 @@ func (t *trial) ended(s upgrade.State) (detail, remedy string) {
 	}
 	switch {
 	case s.Restarts > known:
-		return fmt.Sprintf("the process ended and was restarted (%d times by now)", s.Restarts), memory(s, readLog)
+		return fmt.Sprintf("the process ended and was restarted (%d times by now)", s.Restarts), endedBy(s)
 	case !s.Started.Equal(t.first.Started):
-		return "the process was restarted at " + s.Started.UTC().Format(time.RFC3339) + ", while it was looked at",
-			"look who restarted it: a person, a watchdog, the engine"
+		return "the process was restarted at " + s.Started.UTC().Format(time.RFC3339) + ", while it was looked at", gateway.RestartedFromOutside
 	}
 	return "", ""
 }
@@ -89,12 +89,12 @@ func ending(s upgrade.State) string {
 	return text
 }
 
-// memory is the remedy for a process that ended.
-func memory(s upgrade.State, otherwise string) string {
+// endedBy is why a process ended, as far as its target knows.
+func endedBy(s upgrade.State) gateway.DiagnosisID {
 	if s.OOM {
-		return "give it more memory: 512 MB is the least, 8 GB what GitLab recommends (docs.gitlab.com/install/install_ai_gateway)"
+		return gateway.OutOfMemory
 	}
-	return otherwise
+	return gateway.ProcessEnded
 }
 
 // digest compares what runs with what should run.
@@ -104,14 +104,16 @@ func (t *trial) digest() upgrade.Check {
 	case want == (upgrade.Image{}):
 		return skip("no image was asked for")
 	case len(t.last.Digests) == 0:
-		return unseen("the target does not tell the digest of what runs", "look whether the target answers, and whether it still has the image")
+		return unseen("the target does not tell the digest of what runs", gateway.DigestUnknown)
+	case len(t.last.Strays) > 0:
+		return fail(fmt.Sprintf("not every replica runs %s: others run %s", want.Reference(), strings.Join(t.last.Strays, ", ")), gateway.AnotherImageRuns)
 	case !want.Is(t.last.Digests):
 		detail := fmt.Sprintf("runs %s, and should run %s", t.last.Digests[0], want.Reference())
-		return fail(detail+t.skew(runningTag(t.last)), "run upgrade; if it just did, look who else changes this gateway")
+		return fail(detail+t.skew(runningTag(t.last)), gateway.AnotherImageRuns)
 	}
 	detail := "runs " + want.Reference()
 	if skew := t.skew(want.Tag); skew != "" {
-		return warn(detail+skew, "pin a tag of GitLab's own line in image.tag, or none at all")
+		return warn(detail+skew, gateway.MinorSkew)
 	}
 	return pass(detail)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -123,14 +124,13 @@ func (s *sheet) interrupt() {
 	for _, c := range s.complaints() {
 		s.put(c.ID, interrupted(c))
 	}
-	s.put(Stable, unseen("interrupted before the gateway was proven", runAgain))
+	s.put(Stable, unseen("interrupted before the gateway was proven", gateway.Interrupted))
 }
 
-const runAgain = "run the job again"
-
 func interrupted(c upgrade.Check) upgrade.Check {
-	c.Verdict, c.Detail, c.Remedy = upgrade.Inconclusive, "interrupted; until then: "+c.Detail, runAgain
-	return c
+	now := unseen("interrupted; until then: "+c.Detail, gateway.Interrupted)
+	now.ID, now.Stage, now.Took = c.ID, c.Stage, c.Took
+	return now
 }
 
 func pass(detail string) upgrade.Check {
@@ -141,15 +141,20 @@ func skip(detail string) upgrade.Check {
 	return upgrade.Check{Verdict: upgrade.Skip, Detail: detail}
 }
 
-func fail(detail, remedy string) upgrade.Check {
-	return upgrade.Check{Verdict: upgrade.Fail, Detail: detail, Remedy: remedy}
+func fail(detail string, why gateway.DiagnosisID) upgrade.Check {
+	return known(upgrade.Fail, detail, why)
 }
 
-func warn(detail, remedy string) upgrade.Check {
-	return upgrade.Check{Verdict: upgrade.Warn, Detail: detail, Remedy: remedy}
+func warn(detail string, why gateway.DiagnosisID) upgrade.Check {
+	return known(upgrade.Warn, detail, why)
 }
 
 // unseen is a check that could not look.
-func unseen(detail, remedy string) upgrade.Check {
-	return upgrade.Check{Verdict: upgrade.Inconclusive, Detail: detail, Remedy: remedy}
+func unseen(detail string, why gateway.DiagnosisID) upgrade.Check {
+	return known(upgrade.Inconclusive, detail, why)
+}
+
+// known is a check that needs a remedy: that of the catalogue.
+func known(v upgrade.Verdict, detail string, why gateway.DiagnosisID) upgrade.Check {
+	return upgrade.Check{Verdict: v, Detail: detail, Remedy: why.Cure(), Diagnosis: string(why)}
 }

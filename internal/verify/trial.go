@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"aigw-ci/internal/gateway"
@@ -27,6 +28,8 @@ type trial struct {
 	road  upgrade.Endpoint // the gateway's own address
 	own   *visitor         // on road; nil until it is found
 	front *visitor         // where users come in; nil when that is the own address
+
+	nameless *net.DNSError // why users cannot come in yet; nil when they can
 
 	findings []gateway.Finding // in its log, as it was last read
 }
@@ -56,6 +59,7 @@ func lineOf(s upgrade.Subject) (version.Line, bool) {
 // judge looks until it is sure. The sheet it returns is that of the last look.
 func (t *trial) judge(ctx context.Context) *sheet {
 	begin := time.Now()
+	t.detour(ctx)
 	need := t.o.Successes
 	if t.Settled || t.Glance || t.Hurry {
 		need = 1
@@ -93,6 +97,7 @@ func (t *trial) judge(ctx context.Context) *sheet {
 // to GitLab, and the hold. It returns false when polling has to go on.
 func (t *trial) prove(ctx context.Context, seen *sheet) (*sheet, bool) {
 	over := t.reach(ctx, seen)
+	over = t.openDoor(seen) || over
 	gitlab := seen.get(GitLab)
 	if over || seen.hindered(GitLab) || ctx.Err() != nil {
 		return seen, over
@@ -117,8 +122,7 @@ func (t *trial) prove(ctx context.Context, seen *sheet) (*sheet, bool) {
 			return seen, over
 		case verdict == upgrade.Fail:
 			seen.put(Stable, fail(
-				fmt.Sprintf("answered at first, and %s later: %s", time.Since(begin).Round(time.Second), seen.summary()),
-				"read the gateway's log around that moment; one that fails soon after its start often lacks memory or CPU"))
+				fmt.Sprintf("answered at first, and %s later: %s", time.Since(begin).Round(time.Second), seen.summary()), gateway.FailedInHold))
 			return seen, true
 		case verdict != upgrade.Pass:
 			return seen, false

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -30,70 +31,63 @@ func (v *visitor) explain(err error) upgrade.Check {
 	where := v.String()
 	switch {
 	case errors.As(err, &proxy), errors.As(err, &op) && op.Op == "proxyconnect":
-		return unseen(fmt.Sprintf("the proxy on the way to %s does not let us through: %v", where, err),
-			"check HTTPS_PROXY, or name the gateway's host in NO_PROXY")
+		return unseen(fmt.Sprintf("the proxy on the way to %s does not let us through: %v", where, err), gateway.ProxyInTheWay)
 	case errors.As(err, &dns) && v.front:
 		return resolving(dns)
 	case refused(err):
-		return fail("nobody listens at "+where+": connection refused", v.refusedRemedy())
+		return fail("nobody listens at "+where+": connection refused", v.refusal())
 	case errors.As(err, &dial):
-		return unseen(fmt.Sprintf("no connection to %s, and no refusal either: %v", where, cause(err)),
-			"look for a firewall between this job and the gateway, or run the job where the gateway can be reached")
+		return unseen(fmt.Sprintf("no connection to %s, and no refusal either: %v", where, cause(err)), gateway.NoRoad)
 	}
-	if detail, remedy := untrusted(err); detail != "" {
-		return fail(where+": "+detail, remedy)
+	if detail, why := untrusted(err); detail != "" {
+		return fail(where+": "+detail, why)
 	}
 	if timeout(err) {
-		return fail(fmt.Sprintf("%s took the connection and gave no answer within %s", where, v.patience),
-			"the process hangs or is overloaded: look at its log, CPU and memory")
+		return fail(fmt.Sprintf("%s took the connection and gave no answer within %s", where, v.patience), gateway.Hangs)
 	}
-	return fail(fmt.Sprintf("%s broke the connection off: %v", where, cause(err)),
-		"is it the gateway that listens there, with the protocol (http, https) of the address? Its log may tell")
+	return fail(fmt.Sprintf("%s broke the connection off: %v", where, cause(err)), gateway.ConnectionBroken)
 }
 
-func (v *visitor) refusedRemedy() string {
+// refusal is why nobody listens.
+func (v *visitor) refusal() gateway.DiagnosisID {
 	if v.front {
-		return "start what listens at gateway.url: the reverse proxy, or the gateway with its port published"
+		return gateway.NobodyAtURL
 	}
-	return "the gateway is still starting, or did not start: read its log; raise verify.timeout if it only needs longer"
+	return gateway.NotListening
 }
 
 // resolving is a verdict on a name that was not found. Only "there is no such
 // name" is one; a resolver that does not answer is another matter.
 func resolving(err *net.DNSError) upgrade.Check {
 	if err.IsNotFound {
-		return fail(fmt.Sprintf("the host %q of gateway.url does not exist in the DNS", err.Name),
-			"correct gateway.url, or add the name to the DNS; GitLab needs it too")
+		return fail(fmt.Sprintf("the host %q of gateway.url does not exist in the DNS", err.Name), gateway.URLUnknown)
 	}
-	return unseen(fmt.Sprintf("the host %q of gateway.url could not be looked up: %v", err.Name, err),
-		"look at the name servers of this job")
+	return unseen(fmt.Sprintf("the host %q of gateway.url could not be looked up: %v", err.Name, err), gateway.NoResolver)
 }
 
 // untrusted is what is wrong with a TLS handshake; empty when it was not that.
-func untrusted(err error) (detail, remedy string) {
+func untrusted(err error) (detail string, why gateway.DiagnosisID) {
 	var (
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
 		invalid x509.CertificateInvalidError
 		verify  *tls.CertificateVerificationError
 		record  tls.RecordHeaderError
-		alert   tls.AlertError
+		op      *net.OpError
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return "its certificate is signed by an authority that is not known here",
-			"name the authority's certificate in ca_file; if it is a chain, have the server send all of it"
+		return "its certificate is signed by an authority that is not known here", gateway.CertificateUntrusted
 	case errors.As(err, &name):
-		return "its certificate is for another name: " + name.Error(),
-			"use the name in the certificate, or get a certificate for this name"
+		return "its certificate is for another name: " + name.Error(), gateway.CertificateName
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate is not valid today: " + invalid.Error(), "renew the certificate; check the clocks"
+		return "its certificate is not valid today: " + invalid.Error(), gateway.CertificateExpired
 	case errors.As(err, &verify), errors.As(err, &invalid):
-		return "its certificate cannot be verified: " + err.Error(), "get a certificate that an authority in ca_file or in the system signed"
+		return "its certificate cannot be verified: " + err.Error(), gateway.CertificateUntrusted
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return "it answers, but not with TLS", "use http:// for an address without TLS, or the port that has it"
-	case errors.As(err, &alert):
-		return "it broke the TLS handshake off: " + alert.Error(), "compare the TLS versions and ciphers that the server allows"
+		return "it answers, but not with TLS", gateway.NoTLS
+	case errors.As(err, &op) && op.Op == "remote error": // how crypto/tls tells an alert of the other side
+		return "it broke the TLS handshake off: " + op.Err.Error(), gateway.TLSHandshake
 	}
 	return "", ""
 }
@@ -122,8 +116,8 @@ const soon = 14 * 24 * time.Hour
 // certificate is the verdict on the TLS handshake of a request.
 func certificate(v *visitor, got *answer, err error) upgrade.Check {
 	if err != nil {
-		if detail, remedy := untrusted(err); detail != "" {
-			return fail(detail, remedy)
+		if detail, why := untrusted(err); detail != "" {
+			return fail(detail, why)
 		}
 		return skip("no handshake to look at")
 	}
@@ -133,7 +127,7 @@ func certificate(v *visitor, got *answer, err error) upgrade.Check {
 	leaf := got.TLS.PeerCertificates[0]
 	until := leaf.NotAfter.UTC().Format(time.DateOnly)
 	if left := time.Until(leaf.NotAfter); left < soon {
-		return warn(fmt.Sprintf("verified; the certificate ends on %s, in %d days", until, int(left.Hours()/24)), "renew it")
+		return warn(fmt.Sprintf("verified; the certificate ends on %s, in %d days", until, int(left.Hours()/24)), gateway.CertificateEnds)
 	}
 	return pass(fmt.Sprintf("%s, verified, valid until %s", tls.VersionName(got.TLS.Version), until))
 }

@@ -15,6 +15,7 @@ package verify
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,6 +38,11 @@ type Options struct {
 	// that has users is looked at there, through whatever proxy stands in front of
 	// it; a rehearsal, and every gateway when this is empty, at its own address.
 	GatewayURL string
+
+	// Detour lets a gateway be looked at by its own address while the host of
+	// GatewayURL does not exist: on Kubernetes the name often follows the Ingress. The
+	// check of the name then warns.
+	Detour bool
 
 	// GitLabURL is GitLab's address as the gateway was told it (AIGW_GITLAB_URL).
 	// Empty when it is not known.
@@ -77,6 +83,7 @@ type Gate struct {
 	base   *http.Transport
 	log    *slog.Logger
 	lookup func(ctx context.Context, host string) ([]string, error)
+	public func() *x509.CertPool // see public
 }
 
 var _ upgrade.Gate = (*Gate)(nil)
@@ -90,7 +97,7 @@ func New(o Options) *Gate {
 	if o.UserAgent == "" {
 		o.UserAgent = "aigw-ci"
 	}
-	g := &Gate{o: o, base: o.Transport, log: o.Log, lookup: net.DefaultResolver.LookupHost}
+	g := &Gate{o: o, base: o.Transport, log: o.Log, lookup: net.DefaultResolver.LookupHost, public: public}
 	if g.base == nil {
 		g.base = &http.Transport{}
 	}

@@ -33,15 +33,15 @@ func aboutGitLab(findings []gateway.Finding) *gateway.Finding {
 
 // complaint is what the log says about the way to GitLab, in words. The gravest line
 // tells what came of it; the first line about GitLab before that one tells why, and
-// so the remedy is that line's.
-func complaint(findings []gateway.Finding) (detail, remedy string) {
+// so the diagnosis is that line's.
+func complaint(findings []gateway.Finding) (detail string, why gateway.DiagnosisID) {
 	worst := aboutGitLab(findings)
 	for _, f := range findings {
 		switch {
 		case f.Text == worst.Text:
-			return inLog(f), f.Remedy
+			return inLog(f), f.ID
 		case f.AboutGitLab:
-			return inLog(f) + "; and after that, " + inLog(*worst), f.Remedy
+			return inLog(f) + "; and after that, " + inLog(*worst), f.ID
 		}
 	}
 	return "", ""
@@ -66,7 +66,18 @@ func gravest(findings []gateway.Finding) *gateway.Finding {
 // inLog tells of a finding in the words it is known by. The line itself may hold
 // a secret.
 func inLog(f gateway.Finding) string {
-	return fmt.Sprintf("its log says %q: %s", f.Text, f.Meaning)
+	return fmt.Sprintf("its log says %q: %s", f.Text, f.Cause)
+}
+
+// openDoor fails gateway.bypass when the log says that authentication is off. It
+// may be so for one of the two services, or for requests that were not tried here.
+// The environment of a process does not change, so the line is never too old.
+func (t *trial) openDoor(seen *sheet) (open bool) {
+	i := slices.IndexFunc(t.findings, func(f gateway.Finding) bool { return f.ID == gateway.AuthenticationOff })
+	if i >= 0 && seen.get(Bypass).Verdict != upgrade.Fail {
+		seen.put(Bypass, fail(inLog(t.findings[i]), gateway.AuthenticationOff))
+	}
+	return i >= 0
 }
 
 // consult adds what the log says to the failure that it may explain.
@@ -79,7 +90,7 @@ func (t *trial) consult(ctx context.Context, seen *sheet) {
 		lines, _ := t.tail(ctx) // nothing to read is nothing to add
 		if f := gravest(gateway.Diagnose(lines)); f != nil {
 			c.Detail += "; " + inLog(*f)
-			c.Remedy = f.Remedy + "; else: " + c.Remedy
+			c.Remedy, c.Diagnosis = f.Cure+"; else: "+c.Remedy, string(f.ID)
 		} else if len(lines) > 0 && t.o.Redactor != nil {
 			c.Detail += fmt.Sprintf("; the last line of its log: %q", short(t.o.Redactor.String(lines[len(lines)-1]), 200))
 		}
@@ -102,16 +113,17 @@ func (t *trial) conclude(ctx context.Context, seen *sheet, held time.Duration, l
 		if worst := aboutGitLab(t.findings); grave(worst) && !grave(before) {
 			seen.put(GitLab, fail(complaint(t.findings)))
 		}
+		t.openDoor(seen)
 	}
 	if !t.last.Started.IsZero() {
 		stable.Detail = "up since " + t.last.Started.UTC().Format(time.RFC3339) + ", " + stable.Detail
 	}
-	others := slices.DeleteFunc(slices.Clone(t.findings), func(f gateway.Finding) bool { return f.AboutGitLab })
+	others := slices.DeleteFunc(slices.Clone(t.findings), func(f gateway.Finding) bool { return f.AboutGitLab || f.ID == gateway.AuthenticationOff })
 	switch worst := gravest(others); {
 	case worst != nil:
-		stable = warn(stable.Detail+"; but "+inLog(*worst), worst.Remedy)
+		stable = warn(stable.Detail+"; but "+inLog(*worst), worst.ID)
 	case t.last.Health == "unhealthy":
-		stable = warn(stable.Detail+"; but its own health check says unhealthy", "correct the health check: images before 18.5 have no curl")
+		stable = warn(stable.Detail+"; but its own health check says unhealthy", gateway.OwnHealthCheck)
 	}
 	stable.Took = held
 	seen.put(Stable, stable)

@@ -21,6 +21,9 @@ type Needs struct {
 	GRPCPort       int        // 50052; 0 before 18.4, which serves no gRPC
 	ModelsEndpoint bool       // ModelsPath answers without a token, from 18.4
 	Memory         int64      // the least it starts with, in bytes
+	CPUs           int        // the least GitLab asks for; 0 before 18.4, which runs one service
+	User           string     // its image's: "root" up to 17.5, then "aigateway"
+	Command        string     // its image's, from its working directory: "./scripts/run.sh"
 	Variables      []Variable // to set at a first install
 	Keys           []string   // variables that hold RSA private keys in PEM; see GenerateKey
 }
@@ -32,6 +35,10 @@ func ModelsPath() string { return facts.ModelsEndpoint.Path }
 type Variable struct {
 	Name     string `json:"name"`
 	Template string `json:"value"`
+
+	// Without is what happens when it is not set; empty when the gateway's own
+	// default will do.
+	Without string `json:"without"`
 }
 
 // Value is the variable's value at a first install, for the GitLab at url.
@@ -43,12 +50,23 @@ func (v Variable) Value(url string) string {
 // 17.4; what it needs is also the answer for older lines. The answer for lines
 // that are not released yet is what the newest known one needs.
 func For(line version.Line) Needs {
-	if line.Compare(oldest) < 0 {
-		line = oldest
-	}
+	line = atLeast(line)
 	n := Needs{
 		Memory:         facts.Memory.Mebibytes << 20,
 		ModelsEndpoint: facts.ModelsEndpoint.holds(line),
+	}
+	if facts.CPUs.holds(line) {
+		n.CPUs = facts.CPUs.Count
+	}
+	for _, u := range facts.Users {
+		if u.holds(line) {
+			n.User = u.Name
+		}
+	}
+	for _, c := range facts.Commands {
+		if c.holds(line) {
+			n.Command = c.Path
+		}
 	}
 	for _, p := range facts.Ports {
 		switch {
@@ -72,43 +90,67 @@ func For(line version.Line) Needs {
 	return n
 }
 
-//go:embed needs.json
-var needsJSON []byte
+// atLeast is the line whose needs are the answer for l.
+func atLeast(l version.Line) version.Line {
+	if l.Compare(oldest) < 0 {
+		return oldest
+	}
+	return l
+}
 
-// facts is needs.json; never changed.
-var facts = decode[needsFile]("needs.json", needsJSON)
+//go:embed requirements.json
+var requirementsJSON []byte
 
-type needsFile struct {
+// facts is requirements.json; never changed.
+var facts = decode[requirements]("requirements.json", requirementsJSON)
+
+type requirements struct {
 	Ports []struct {
 		Name string `json:"name"`
 		Port int    `json:"port"`
-		since
+		span
 	} `json:"ports"`
 	ModelsEndpoint struct {
 		Path string `json:"path"`
-		since
+		span
 	} `json:"models_endpoint"`
 	Memory struct {
 		Mebibytes int64 `json:"mebibytes"`
-		since
+		span
 	} `json:"memory"`
+	CPUs struct {
+		Count int `json:"count"`
+		span
+	} `json:"cpus"`
+	Users []struct {
+		Name string `json:"name"`
+		span
+	} `json:"users"`
+	Commands []struct {
+		Path string `json:"path"`
+		span
+	} `json:"commands"`
 	Variables []struct {
 		Variable
-		since
+		span
 	} `json:"variables"`
 	Keys []struct {
 		Name string `json:"name"`
-		since
+		span
 	} `json:"keys"`
 }
 
-// since is the first line for which an entry holds, and where that is written.
-type since struct {
+// span is from which line on an entry holds, up to which (the zero line: no end),
+// and where that is written.
+type span struct {
 	Since  line   `json:"since"`
+	Until  line   `json:"until"`
 	Source string `json:"source"`
 }
 
-func (s since) holds(l version.Line) bool { return l.Compare(version.Line(s.Since)) >= 0 }
+func (s span) holds(l version.Line) bool {
+	return l.Compare(version.Line(s.Since)) >= 0 && (s.Until == line{} || l.Compare(version.Line(s.Until)) <= 0)
+}
 
 // line is a version.Line as the data files write it: "18.4".
 type line version.Line

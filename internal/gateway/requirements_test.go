@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"aigw-ci/internal/version"
 )
@@ -15,13 +16,17 @@ func TestFor(t *testing.T) {
 		duoSign, duoValidate = "DUO_WORKFLOW_SELF_SIGNED_JWT__SIGNING_KEY", "DUO_WORKFLOW_SELF_SIGNED_JWT__VALIDATION_KEY"
 		sign, validate       = "AIGW_SELF_SIGNED_JWT__SIGNING_KEY", "AIGW_SELF_SIGNED_JWT__VALIDATION_KEY"
 	)
-	urls := []Variable{{"AIGW_GITLAB_URL", "{gitlab}"}, {"AIGW_GITLAB_API_URL", "{gitlab}/api/v4/"}}
-	withAuth := append(urls[:2:2], Variable{"DUO_WORKFLOW_AUTH__ENABLED", "true"})
-	first := Needs{HTTPPort: 5052, Memory: 512 << 20, Variables: urls}
-	oneKey := first
+	urls := []Variable{{Name: "AIGW_GITLAB_URL", Template: "{gitlab}"}, {Name: "AIGW_GITLAB_API_URL", Template: "{gitlab}/api/v4/"}}
+	withAuth := append(urls[:2:2], Variable{Name: "DUO_WORKFLOW_AUTH__ENABLED", Template: "true"})
+	first := Needs{HTTPPort: 5052, Memory: 512 << 20, User: "root", Command: "./run.sh", Variables: urls}
+	noRoot := first
+	noRoot.User = "aigateway"
+	oneKey := noRoot
 	oneKey.Keys = []string{duoSign}
-	grpc := oneKey
-	grpc.GRPCPort, grpc.ModelsEndpoint = 50052, true
+	moved := oneKey
+	moved.Command = "./scripts/run.sh"
+	grpc := moved
+	grpc.GRPCPort, grpc.ModelsEndpoint, grpc.CPUs = 50052, true, 2
 	fourKeys := grpc
 	fourKeys.Variables, fourKeys.Keys = withAuth, []string{duoSign, duoValidate, sign, validate}
 
@@ -32,10 +37,11 @@ func TestFor(t *testing.T) {
 		{version.Line{}, first},
 		{version.Line{Major: 17, Minor: 3}, first},
 		{version.Line{Major: 17, Minor: 4}, first},
-		{version.Line{Major: 17, Minor: 11}, first},
-		{version.Line{Major: 18, Minor: 1}, first},
+		{version.Line{Major: 17, Minor: 5}, first},
+		{version.Line{Major: 17, Minor: 6}, noRoot},
+		{version.Line{Major: 18, Minor: 1}, noRoot},
 		{version.Line{Major: 18, Minor: 2}, oneKey},
-		{version.Line{Major: 18, Minor: 3}, oneKey},
+		{version.Line{Major: 18, Minor: 3}, moved},
 		{version.Line{Major: 18, Minor: 4}, grpc},
 		{version.Line{Major: 18, Minor: 8}, grpc},
 		{version.Line{Major: 18, Minor: 9}, fourKeys},
@@ -43,7 +49,7 @@ func TestFor(t *testing.T) {
 		{version.Line{Major: 19, Minor: 0}, fourKeys},
 		{version.Line{Major: 23, Minor: 1}, fourKeys},
 	} {
-		if diff := cmp.Diff(tt.want, For(tt.line)); diff != "" {
+		if diff := cmp.Diff(tt.want, For(tt.line), cmpopts.IgnoreFields(Variable{}, "Without")); diff != "" {
 			t.Errorf("For(%v): %s", tt.line, diff)
 		}
 	}
@@ -69,11 +75,19 @@ func TestVariableValue(t *testing.T) {
 
 func TestEveryFactHasASource(t *testing.T) {
 	t.Parallel()
-	for _, s := range []struct{ name, source string }{
-		{"models_endpoint", facts.ModelsEndpoint.Source}, {"memory", facts.Memory.Source},
-	} {
-		if s.source == "" {
-			t.Errorf("%s has no source", s.name)
+	for _, s := range []span{facts.ModelsEndpoint.span, facts.Memory.span, facts.CPUs.span} {
+		if s.Source == "" || s.Since == (line{}) {
+			t.Errorf("%+v is not complete", s)
+		}
+	}
+	for _, u := range facts.Users {
+		if u.Source == "" || u.Name == "" {
+			t.Errorf("user %s is not complete", u.Name)
+		}
+	}
+	for _, c := range facts.Commands {
+		if c.Source == "" || c.Path == "" {
+			t.Errorf("command %s is not complete", c.Path)
 		}
 	}
 	for _, p := range facts.Ports {
@@ -91,14 +105,6 @@ func TestEveryFactHasASource(t *testing.T) {
 			t.Errorf("%s has no source, or is public", k.Name)
 		}
 	}
-	for _, e := range logErrors {
-		if e.Text == "" || e.Meaning == "" || e.Remedy == "" || e.Source == "" {
-			t.Errorf("log error %q is not complete", e.Text)
-		}
-		if e.Severity != SeverityFail && e.Severity != SeverityWarn {
-			t.Errorf("log error %q has severity %q", e.Text, e.Severity)
-		}
-	}
 	if ModelsPath() != "/v1/models/definitions" {
 		t.Errorf("ModelsPath() = %q", ModelsPath())
 	}
@@ -111,11 +117,11 @@ func TestDecodeRefusesBadData(t *testing.T) {
 	} {
 		func() {
 			defer func() {
-				if r := recover(); r == nil || !strings.Contains(r.(string), "needs.json") {
+				if r := recover(); r == nil || !strings.Contains(r.(string), "requirements.json") {
 					t.Errorf("%s: recovered %v", bad, r)
 				}
 			}()
-			decode[needsFile]("needs.json", []byte(bad))
+			decode[requirements]("requirements.json", []byte(bad))
 		}()
 	}
 }
