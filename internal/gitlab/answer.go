@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,16 +46,19 @@ type answers struct {
 func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := a.base.RoundTrip(req)
 	if err != nil {
-		problem, remedy := unreachable(err)
+		problem, remedy, passing := unreachable(err)
 		return nil, &Error{
 			Method: req.Method, URL: place(req.URL.String()),
-			Problem: problem, Remedy: remedy, Err: err,
+			Problem: problem, Remedy: remedy, Err: err, passing: passing,
 		}
 	}
 	body, _ := io.ReadAll(resp.Body) // in memory, thanks to whole
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	if e := a.judge(req, resp, body); e != nil {
 		e.Method, e.URL, e.Status = req.Method, place(req.URL.String()), resp.StatusCode
+		e.gateway, e.monolith = speaker(resp.Header)
+		e.after = retryAfter(resp.Header)
+		e.passing = !e.gateway && passing(e, resp)
 		return nil, e
 	}
 	return resp, nil
@@ -92,19 +96,18 @@ func (a *answers) judge(req *http.Request, resp *http.Response, body []byte) *Er
 
 	case media == "text/html" || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
 		problem, remedy := webPage(resp.StatusCode)
-		return &Error{Problem: problem, Remedy: remedy, Excerpt: a.excerpt(string(body))}
+		return &Error{Problem: problem, Remedy: remedy, Excerpt: a.quote(req, body), page: true}
 
 	case success && !isJSON:
 		return &Error{
 			Problem: "the answer is " + describe(media, body) + ", not JSON", Remedy: frontRemedy,
-			Excerpt: a.excerpt(string(body)),
+			Excerpt: a.quote(req, body),
 		}
 
 	case !success:
-		said := a.excerpt(reason(body))
-		problem, remedy := refusal(resp, said)
+		problem, remedy := refusal(resp, a.excerpt(reason(body, false)))
 		return &Error{
-			Problem: problem, Remedy: remedy, Excerpt: said,
+			Problem: problem, Remedy: remedy, Excerpt: a.excerpt(reason(body, confidential(req.Context()))), json: isJSON,
 			refused: isJSON && resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests,
 		}
 	}
@@ -136,15 +139,26 @@ func describe(media string, body []byte) string {
 }
 
 // reason is what an error's body says. GitLab writes {"message": text or object},
-// {"error": text, "error_description": text}, or plain text.
-// Sources: gitlab-org/gitlab lib/api/helpers.rb, lib/api/api_guard.rb.
-func reason(body []byte) string {
+// {"error": text, "error_description": text}, {"errors": [{"message": text}]} for
+// GraphQL, or plain text; a gateway whose answer GitLab passes on {"error": text} or
+// {"detail": text or [{"msg": text}]}.
+// Sources: gitlab-org/gitlab lib/api/helpers.rb, lib/api/api_guard.rb,
+// app/controllers/graphql_controller.rb; fastapi.tiangolo.com/tutorial/handling-errors.
+//
+// With strict, what is in none of these places is left out; otherwise it is quoted
+// as it is.
+func reason(body []byte, strict bool) string {
 	var said struct {
 		Message     json.RawMessage `json:"message"`
 		Error       string          `json:"error"`
 		Description string          `json:"error_description"`
+		Detail      json.RawMessage `json:"detail"`
+		Errors      json.RawMessage `json:"errors"`
 	}
 	if json.Unmarshal(body, &said) != nil {
+		if strict {
+			return ""
+		}
 		return string(body)
 	}
 	var text string
@@ -152,13 +166,57 @@ func reason(body []byte) string {
 		var object struct {
 			Error string `json:"error"`
 		}
-		text = string(said.Message)
+		if !strict {
+			text = string(said.Message)
+		}
 		if json.Unmarshal(said.Message, &object) == nil && object.Error != "" {
 			text = object.Error
 		}
 	}
-	parts := slices.DeleteFunc([]string{text, said.Error, said.Description}, func(s string) bool { return s == "" })
+	parts := []string{text, said.Error, said.Description, detail(said.Detail)}
+	var errs []graphError
+	_ = json.Unmarshal(said.Errors, &errs) // REST has other things under this name
+	for _, e := range errs {
+		parts = append(parts, e.Message)
+	}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.Join(parts, ": ")
+}
+
+// detail is the text of a gateway's "detail".
+func detail(raw json.RawMessage) string {
+	var text string
+	var list []struct {
+		Message string `json:"msg"`
+	}
+	switch {
+	case json.Unmarshal(raw, &text) == nil:
+		return text
+	case json.Unmarshal(raw, &list) == nil && len(list) > 0:
+		return list[0].Message
+	}
+	return ""
+}
+
+// quote is the beginning of an answer that is not what was asked for, and nothing of
+// one that may hold somebody else's secret.
+func (a *answers) quote(req *http.Request, body []byte) string {
+	if confidential(req.Context()) {
+		return ""
+	}
+	return a.excerpt(string(body))
+}
+
+type secretAnswer struct{}
+
+// inConfidence marks requests whose answers hold a secret: nothing of them is quoted.
+func inConfidence(ctx context.Context) context.Context {
+	return context.WithValue(ctx, secretAnswer{}, true)
+}
+
+func confidential(ctx context.Context) bool {
+	marked, _ := ctx.Value(secretAnswer{}).(bool)
+	return marked
 }
 
 // excerpt is the beginning of a text from outside, without the token. It is

@@ -98,7 +98,7 @@ func (a *api) call(ctx context.Context, method, path string, with, v any) (next 
 		Problem: "the answer cannot be used", Remedy: notGitLabRemedy, Err: err,
 	}
 	if ctx.Err() != nil { // the library puts it in the place of the cause
-		e.Problem, e.Remedy = unreachable(ctx.Err())
+		e.Problem, e.Remedy, e.passing = unreachable(ctx.Err())
 	}
 	return 0, e
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Error says why GitLab did not tell what it was asked, and what to do about it.
@@ -20,7 +21,13 @@ type Error struct {
 	Remedy  string // what the administrator can do
 	Err     error  // the cause, when the answer is not all there is to say
 
-	refused bool
+	refused  bool          // GitLab itself has said no
+	passing  bool          // may be over in a minute or two
+	after    time.Duration // when GitLab wants to be asked again; 0 when it does not say
+	gateway  bool          // the AI Gateway's answer, passed on by GitLab
+	monolith bool          // not the gateway's: GitLab says that it is its own
+	page     bool          // a web page
+	json     bool          // JSON
 }
 
 func (e *Error) Error() string {
@@ -55,25 +62,26 @@ const (
 		"a job token (CI_JOB_TOKEN) cannot read the version"
 )
 
-// unreachable explains why there was no answer.
-func unreachable(err error) (problem, remedy string) {
+// unreachable explains why there was no answer, and says whether that may pass: a
+// restart closes the port for a while, but changes no certificate and no name.
+func unreachable(err error) (problem, remedy string, passing bool) {
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	dns, named := errors.AsType[*net.DNSError](err)
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "cancelled", "run this again"
+		return "cancelled", "run this again", false
 	case untrusted:
-		return "its certificate is not trusted from here", "name a file with GitLab's certificate authority in ca_file"
+		return "its certificate is not trusted from here", "name a file with GitLab's certificate authority in ca_file", false
 	case plain:
-		return "it does not speak TLS", "check the scheme and the port of gitlab.url"
+		return "it does not speak TLS", "check the scheme and the port of gitlab.url", false
 	case named && dns.IsNotFound:
-		return "its name is not known from here", "check gitlab.url and the name servers of the machine this runs on"
+		return "its name is not known from here", "check gitlab.url and the name servers of the machine this runs on", false
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time", "check that GitLab is up, and that a firewall or proxy lets this machine reach it"
+		return "no answer in time", "check that GitLab is up, and that a firewall or proxy lets this machine reach it", true
 	}
-	return "no answer", "check that GitLab is up and gitlab.url is right; behind a proxy, also HTTPS_PROXY and NO_PROXY"
+	return "no answer", "check that GitLab is up and gitlab.url is right; behind a proxy, also HTTPS_PROXY and NO_PROXY", true
 }
 
 // webPage explains HTML in place of JSON. During "gitlab-ctl deploy-page up" and

@@ -10,6 +10,7 @@
 package gitlab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +33,6 @@ const (
 	fromPredefined = "predefined" // CI_SERVER_VERSION
 )
 
-// patience is how long one question may take, with all its attempts and waits.
-const patience = 2 * time.Minute
-
 // Options say which instance it is and how its version may be learnt.
 type Options struct {
 	URL     string       // setting gitlab.url, without /api; empty only with Version
@@ -51,6 +49,11 @@ type Options struct {
 	// added here. nil means a plain transport.New.
 	Transport http.RoundTripper
 
+	// Patience is how long one question may take with all its attempts, and so how
+	// long a GitLab that is starting, or in maintenance, is waited for. Zero means
+	// two minutes.
+	Patience time.Duration
+
 	Log *slog.Logger // nil discards
 }
 
@@ -60,14 +63,22 @@ type Client struct {
 	setting *version.GitLab // nil: not set
 	api     *api            // nil: no token
 	job     struct{ url, version string }
-	log     *slog.Logger
+
+	http     *http.Client // nil: no token
+	token    secret.Value
+	redact   *secret.Redactor
+	patience time.Duration
+	log      *slog.Logger
 }
 
 var _ upgrade.GitLab = (*Client)(nil)
 
 // New checks the options. It contacts nobody.
 func New(o Options) (*Client, error) {
-	c := &Client{url: strings.TrimRight(o.URL, "/"), log: o.Log}
+	c := &Client{
+		url: strings.TrimRight(o.URL, "/"), token: o.Token, redact: secret.NewRedactor(o.Token.Reveal()),
+		patience: cmp.Or(max(o.Patience, 0), patience), log: o.Log,
+	}
 	c.job.url, c.job.version = o.Predefined.ServerURL, o.Predefined.Version
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -94,17 +105,16 @@ func New(o Options) (*Client, error) {
 	if strings.ContainsFunc(o.Token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("gitlab.token holds a space, a line break or another character that no token has: was it copied whole?")
 	}
-	client, err := httpClient(o, c.log)
-	if err != nil {
+	var err error
+	if c.http, err = c.client(o.Transport); err != nil {
 		return nil, err
 	}
-	c.api, err = newAPI(c.url, o.Token, client)
+	c.api, err = newAPI(c.url, o.Token, c.http)
 	return c, err
 }
 
-// httpClient stacks what every request passes through, the network last.
-func httpClient(o Options, log *slog.Logger) (*http.Client, error) {
-	network := o.Transport
+// client stacks what every request passes through, the network last.
+func (c *Client) client(network http.RoundTripper) (*http.Client, error) {
 	if network == nil {
 		plain, err := transport.New(transport.Options{})
 		if err != nil {
@@ -113,8 +123,8 @@ func httpClient(o Options, log *slog.Logger) (*http.Client, error) {
 		network = plain
 	}
 	return &http.Client{Transport: &answers{
-		base:   &transport.Retry{Base: &whole{base: network}, Log: log},
-		redact: secret.NewRedactor(o.Token.Reveal()),
+		base:   &transport.Retry{Base: &whole{base: network}, Log: c.log},
+		redact: c.redact,
 	}}, nil
 }
 
@@ -134,6 +144,7 @@ func checkURL(s string) error {
 
 // Version tells which version the instance runs: the setting's; with a token, the
 // API's; otherwise CI_SERVER_VERSION, when the job runs on this very instance. A
+// GitLab that is starting or in maintenance is waited for, see Options.Patience. A
 // token that does not work is an error and not a reason to look elsewhere: somebody
 // gave it on purpose. When the instance was asked and did not tell, the error is an
 // [*Error].
@@ -157,9 +168,14 @@ func (c *Client) Version(ctx context.Context) (upgrade.Release, error) {
 
 // ask reads the version through the API.
 func (c *Client) ask(ctx context.Context) (upgrade.Release, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	m, v, err := c.api.metadata(ctx)
+	var (
+		m metadata
+		v version.GitLab
+	)
+	err := c.patiently(ctx, func(ctx context.Context) (err error) {
+		m, v, err = c.api.metadata(ctx)
+		return err
+	})
 	if err != nil {
 		return upgrade.Release{}, fmt.Errorf("reading GitLab's version: %w", err)
 	}

@@ -73,7 +73,7 @@ func (c *Client) Comment(ctx context.Context, o Comment) (Commented, error) {
 		return "", errors.New("the numbers of the merge request and its project are not those that GitLab gives a job: " +
 			"do not set CI_MERGE_REQUEST_IID or CI_MERGE_REQUEST_PROJECT_ID yourself")
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	done, err := c.comment(ctx, "projects/"+o.Project+"/merge_requests/"+o.MergeRequest+"/notes", mark(o.Subject), o.Text)
 	if err != nil {

@@ -62,12 +62,13 @@ func (g *gateway) serveAPI(ctx context.Context) error {
 // serveHTTP answers one request and logs it. Every answer says how long it took.
 func (g *gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	var body []byte
 	if r.Method == http.MethodPost {
 		g.meet.Do(func() { close(g.users) })
-		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 1<<20))
+		body, _ = io.ReadAll(io.LimitReader(r.Body, 1<<20))
 		sleep(r.Context(), g.settings.AnswerDelay)
 	}
-	a := g.answer(r)
+	a := g.answer(r, body)
 	took := time.Since(start).Seconds()
 	w.Header().Set("Content-Type", a.kind)
 	w.Header().Set("X-Process-Time", strconv.FormatFloat(took, 'f', -1, 64))
@@ -77,7 +78,7 @@ func (g *gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer is the API's table of routes.
-func (g *gateway) answer(r *http.Request) reply {
+func (g *gateway) answer(r *http.Request, body []byte) reply {
 	path := r.URL.Path
 	switch path { // open to everybody
 	case "/monitoring/healthz":
@@ -105,6 +106,8 @@ func (g *gateway) answer(r *http.Request) reply {
 		return onlyGet(r, jsonReply(http.StatusOK, `{"openapi":"3.1.0","info":{"title":"GitLab AI Gateway","description":"GitLab AI Gateway API to execute AI actions","version":"0.1.0"},"paths":{}}`))
 	case path == "/v1/code/user_access_token" && r.Method == http.MethodPost:
 		return g.userToken()
+	case path == "/v2/code/completions" && r.Method == http.MethodPost && isQuestion(body):
+		return g.complete()
 	case isFeature(path) && r.Method == http.MethodPost:
 		return jsonReply(http.StatusUnprocessableEntity, `{"detail":[{"type":"missing","loc":["body"],"msg":"Field required","input":null}]}`)
 	case isFeature(path):

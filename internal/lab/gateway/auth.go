@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -30,8 +31,15 @@ func (g *gateway) authenticate(r *http.Request) string {
 	if r.Header.Get("X-Gitlab-Authentication-Type") != "oidc" {
 		return "Invalid authentication token type - only OIDC is supported"
 	}
-	claims, ok := g.keys.verify(token)
-	if !ok {
+	select { // the real one reads the keys for its first user, who waits for them
+	case <-g.fetched:
+	case <-r.Context().Done():
+	}
+	claims, problem := g.keys.verify(token)
+	if problem != nil {
+		// The client is not told why, the log is.
+		g.log.Error("Failed to authenticate user through the cloud connector", "logger", "cloud_connector.providers",
+			"exception", "Traceback (most recent call last):\n  File \"/home/aigateway/app/cloud_connector/providers.py\", line 131, in authenticate\n"+problem.Error())
 		return "Forbidden by auth provider"
 	}
 	if claims.Realm != "" && claims.Realm != r.Header.Get("X-Gitlab-Realm") {
@@ -43,34 +51,63 @@ func (g *gateway) authenticate(r *http.Request) string {
 	return ""
 }
 
+// audience is who GitLab makes tokens for.
+const audience = "gitlab-ai-gateway"
+
 // claims are what the gateway reads of a token. The subject is the instance's ID.
 type claims struct {
-	Subject string `json:"sub"`
-	Realm   string `json:"gitlab_realm"`
-	Expires int64  `json:"exp"`
+	Subject  string `json:"sub"`
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	Realm    string `json:"gitlab_realm"`
+	Expires  int64  `json:"exp"`
+	Begins   int64  `json:"nbf"`
 }
 
-// verify checks a token of RFC 7519, signed with RS256 by one of the keys.
-func (k *keySet) verify(token string) (claims, bool) {
+// verify checks a token of RFC 7519, signed with RS256 by one of the keys. Claims
+// that are not there are not checked, but for the end. The errors are those of the
+// library of the real one, python-jose.
+func (k *keySet) verify(token string) (claims, error) {
 	var c claims
+	issuer, known := k.state()
+	if !known {
+		return c, errors.New("CriticalAuthError: No keys founds in JWKS; are OIDC providers up?") //nolint:staticcheck // the real one's words
+	}
 	i := strings.LastIndexByte(token, '.')
-	if i < 0 {
-		return c, false
+	if i < 0 || strings.Count(token, ".") != 2 {
+		return c, errors.New("jose.exceptions.JWSError: Not enough segments")
 	}
 	signature, err := base64.RawURLEncoding.DecodeString(token[i+1:])
 	if err != nil {
-		return c, false
+		return c, errors.New("jose.exceptions.JWSError: Invalid crypto padding")
 	}
 	sum := sha256.Sum256([]byte(token[:i]))
 	if !k.signed(sum[:], signature) {
-		return c, false
+		return c, errors.New("jose.exceptions.JWTError: Signature verification failed.")
 	}
 	_, payload, _ := strings.Cut(token[:i], ".")
 	data, err := base64.RawURLEncoding.DecodeString(payload)
 	if err != nil || json.Unmarshal(data, &c) != nil {
-		return c, false
+		return c, errors.New("jose.exceptions.JWTError: Invalid payload string")
 	}
-	return c, time.Now().Unix() < c.Expires
+	switch now := time.Now().Unix(); {
+	case now >= c.Expires:
+		return c, errors.New("jose.exceptions.ExpiredSignatureError: Signature has expired.")
+	case now < c.Begins:
+		return c, errors.New("jose.exceptions.JWTClaimsError: The token is not yet valid (nbf)")
+	case c.Audience != "" && c.Audience != audience:
+		return c, errors.New("jose.exceptions.JWTClaimsError: Invalid audience")
+	case c.Issuer != "" && c.Issuer != issuer:
+		return c, errors.New("jose.exceptions.JWTClaimsError: Invalid issuer")
+	}
+	return c, nil
+}
+
+// state is who the keys belong to, and whether there are any.
+func (k *keySet) state() (issuer string, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.issuer, len(k.keys) > 0
 }
 
 func (k *keySet) signed(sum, signature []byte) bool {

@@ -22,7 +22,7 @@ const drain = 8 * time.Second
 
 // Run is a gateway's life, from its start until ctx ends. It returns the exit code.
 func Run(ctx context.Context, s Settings, stdout, stderr io.Writer) int {
-	g := &gateway{settings: s, log: newLogger(stdout, s.LogText), users: make(chan struct{})}
+	g := &gateway{settings: s, log: newLogger(stdout, s.LogText), users: make(chan struct{}), fetched: make(chan struct{})}
 	if !sleep(ctx, s.BootDelay) {
 		return 0
 	}
@@ -65,6 +65,8 @@ type gateway struct {
 
 	meet  sync.Once
 	users chan struct{} // closed when the first user comes
+
+	fetched chan struct{} // closed when GitLab's keys were read, or could not be
 }
 
 // errDied is the cause of an end that the mode brought.

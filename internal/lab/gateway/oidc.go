@@ -23,18 +23,21 @@ const fetchTimeout = 10 * time.Second
 // maxDocument bounds what is read of GitLab's answers, in bytes.
 const maxDocument = 1 << 20
 
-// keySet holds GitLab's public keys.
+// keySet holds GitLab's public keys. They are read once; the real one reads them
+// again after a day.
 type keySet struct {
-	mu   sync.Mutex
-	keys []*rsa.PublicKey
+	mu     sync.Mutex
+	keys   []*rsa.PublicKey
+	issuer string
 }
 
 // fetchKeys reads GitLab's keys once and logs the known texts when it cannot. The
 // gateway serves all the same, as the real one does; it only lets nobody in.
 func (g *gateway) fetchKeys(ctx context.Context) {
+	defer close(g.fetched)
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	keys, err := g.readKeys(ctx)
+	keys, issuer, err := g.readKeys(ctx)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // the gateway is being stopped
 	}
@@ -47,12 +50,12 @@ func (g *gateway) fetchKeys(ctx context.Context) {
 	}
 	g.keys.mu.Lock()
 	defer g.keys.mu.Unlock()
-	g.keys.keys = keys
+	g.keys.keys, g.keys.issuer = keys, issuer
 }
 
-func (g *gateway) readKeys(ctx context.Context) ([]*rsa.PublicKey, error) {
+func (g *gateway) readKeys(ctx context.Context) (keys []*rsa.PublicKey, issuer string, err error) {
 	if g.settings.Mode == NoGitLab || g.settings.GitLabURL == "" {
-		return nil, errors.New("Unable to fetch OpenID configuration: Max retries exceeded with url: /.well-known/openid-configuration")
+		return nil, "", errors.New("Unable to fetch OpenID configuration: Max retries exceeded with url: /.well-known/openid-configuration")
 	}
 	// Two libraries talk to GitLab, and each has its own variable for the trusted
 	// authorities: requests reads the keys, httpx does the rest. The documentation
@@ -61,10 +64,11 @@ func (g *gateway) readKeys(ctx context.Context) ([]*rsa.PublicKey, error) {
 		g.log.Error(err.Error(), "logger", "httpx")
 	}
 	var discovery struct {
-		JWKS string `json:"jwks_uri"`
+		Issuer string `json:"issuer"`
+		JWKS   string `json:"jwks_uri"`
 	}
 	if err := fetchJSON(ctx, g.settings.RequestsCABundle, g.settings.GitLabURL+"/.well-known/openid-configuration", &discovery); err != nil {
-		return nil, fmt.Errorf("Unable to fetch OpenID configuration: %w", err) //nolint:staticcheck // the real one's words
+		return nil, "", fmt.Errorf("Unable to fetch OpenID configuration: %w", err) //nolint:staticcheck // the real one's words
 	}
 	var set struct {
 		Keys []struct {
@@ -73,9 +77,8 @@ func (g *gateway) readKeys(ctx context.Context) ([]*rsa.PublicKey, error) {
 		} `json:"keys"`
 	}
 	if err := fetchJSON(ctx, g.settings.RequestsCABundle, discovery.JWKS, &set); err != nil {
-		return nil, fmt.Errorf("Unable to fetch JWKS: %w", err) //nolint:staticcheck // the real one's words
+		return nil, "", fmt.Errorf("Unable to fetch JWKS: %w", err) //nolint:staticcheck // the real one's words
 	}
-	var keys []*rsa.PublicKey
 	for _, k := range set.Keys {
 		n, nErr := base64.RawURLEncoding.DecodeString(k.N)
 		e, eErr := base64.RawURLEncoding.DecodeString(k.E)
@@ -83,7 +86,7 @@ func (g *gateway) readKeys(ctx context.Context) ([]*rsa.PublicKey, error) {
 			keys = append(keys, &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())})
 		}
 	}
-	return keys, nil
+	return keys, discovery.Issuer, nil
 }
 
 // fetchJSON reads url, trusting only the authorities in bundle. Without one it

@@ -18,6 +18,7 @@ const (
 	AfterVariable       = "LAB_AFTER"        // for DiesAfter and DiesWithUsers: "8s"
 	BootDelayVariable   = "LAB_BOOT_DELAY"   // from start to listening: "2s"
 	AnswerDelayVariable = "LAB_ANSWER_DELAY" // how long every POST takes: "1s"
+	ModelVariable       = "LAB_MODEL"        // a Model
 	HostVariable        = "LAB_HOST"         // address to listen on, for a gateway that runs as a plain process
 )
 
@@ -25,6 +26,7 @@ const (
 type Settings struct {
 	Major, Minor int
 	Mode         Mode
+	Model        Model
 	After        time.Duration
 	BootDelay    time.Duration
 	AnswerDelay  time.Duration
@@ -96,6 +98,9 @@ func Read(getenv func(string) string) (Settings, error) {
 	}
 	var err error
 	if s.Mode, err = ParseMode(getenv(ModeVariable)); err != nil {
+		errs = append(errs, err)
+	}
+	if s.Model, err = ParseModel(getenv(ModelVariable)); err != nil {
 		errs = append(errs, err)
 	}
 	if line := getenv(LineVariable); line != "" {

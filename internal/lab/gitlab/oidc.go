@@ -11,13 +11,37 @@ import (
 	"maps"
 	"math/big"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// keyID names the instance's one signing key in its key set.
+// keyID names the instance's one signing key in its key set, until it gets another.
 const keyID = "lab-signing-key"
+
+// signingKey is what the instance signs with, and shows the public half of.
+type signingKey struct {
+	id  string
+	key func() *rsa.PrivateKey
+}
+
+// RotateKey gives the instance another signing key, and forgets the one it had. Who
+// has read the key set does not know it: a gateway keeps what it read for a day.
+func (s *Server) RotateKey() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rotations++
+	s.key = signingKey{keyID + "-" + strconv.Itoa(s.rotations+1), sync.OnceValue(newKey)}
+}
+
+// signing is the key of the moment.
+func (s *Server) signing() (id string, key *rsa.PrivateKey) {
+	s.mu.Lock()
+	k := s.key
+	s.mu.Unlock()
+	return k.id, k.key()
+}
 
 // oneKey is made when it is first wanted, which takes a while, and then serves every
 // instance of this process: it protects nothing.
@@ -49,9 +73,10 @@ func (s *Server) discovery(w http.ResponseWriter, r *http.Request) {
 
 // keys is the key set (RFC 7517).
 func (s *Server) keys(w http.ResponseWriter, _ *http.Request) {
-	public := s.key().PublicKey
+	id, key := s.signing()
+	public := key.PublicKey
 	answer(w, http.StatusOK, map[string]any{"keys": []map[string]string{{
-		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": keyID,
+		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": id,
 		"n": encode(public.N.Bytes()), "e": encode(big.NewInt(int64(public.E)).Bytes()),
 	}}})
 }
@@ -62,9 +87,10 @@ func (s *Server) Sign(claims map[string]any, life time.Duration) string {
 	now := time.Now()
 	all := map[string]any{"iat": now.Unix(), "nbf": now.Add(-5 * time.Second).Unix(), "exp": now.Add(life).Unix()}
 	maps.Copy(all, claims)
-	signed := segment(map[string]any{"typ": "JWT", "alg": "RS256", "kid": keyID}) + "." + segment(all)
+	id, key := s.signing()
+	signed := segment(map[string]any{"typ": "JWT", "alg": "RS256", "kid": id}) + "." + segment(all)
 	sum := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, s.key(), crypto.SHA256, sum[:])
+	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
 	if err != nil {
 		panic(err) // the key is our own
 	}
@@ -83,7 +109,8 @@ func (s *Server) verify(token string, claims any) error {
 		return err
 	}
 	sum := sha256.Sum256([]byte(signed))
-	if err := rsa.VerifyPKCS1v15(&s.key().PublicKey, crypto.SHA256, sum[:], sig); err != nil {
+	_, key := s.signing()
+	if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum[:], sig); err != nil {
 		return err
 	}
 	data, err := base64.RawURLEncoding.DecodeString(payload)

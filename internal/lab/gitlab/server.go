@@ -1,12 +1,12 @@
 // Package gitlab is a stand-in for a GitLab instance: what it says of its version
 // and to whom, how it fails, the comments on its merge requests, its identity
-// provider, and the token endpoint of its container registry. It follows the public
-// documentation to the status code and the body; where that is silent it says
-// nothing.
+// provider, the token endpoint of its container registry, and GitLab Duo: Code
+// Suggestions, for which it really calls its gateway with a token that it signed, and
+// what GraphQL shows of that gateway. It follows the public documentation to the
+// status code and the body; where that is silent it says nothing.
 package gitlab
 
 import (
-	"crypto/rsa"
 	"net/http"
 	"strings"
 	"sync"
@@ -33,6 +33,16 @@ type Options struct {
 	// this process sign with the same one.
 	OwnKey bool
 
+	// GatewayURL is the "Local AI Gateway URL" in GitLab's settings; "" is unset.
+	GatewayURL string
+
+	// GatewayCA are the authorities, in PEM, that GitLab trusts on the way to its
+	// gateway. Without any it trusts those of the system.
+	GatewayCA []byte
+
+	// Gateway is the road to the gateway; nil is the network.
+	Gateway http.RoundTripper
+
 	// TokenLife is how long a registry token lives; 0 is the 15 minutes of
 	// GitLab.com (docs.gitlab.com/user/gitlab_com).
 	TokenLife time.Duration
@@ -44,12 +54,15 @@ type Server struct {
 	handler http.Handler
 	log     wire.Log
 	faults  wire.Switch
-	key     func() *rsa.PrivateKey
+	gateway http.RoundTripper
 
-	mu       sync.Mutex
-	version  string
-	notes    map[mergeRequest][]Note // oldest first
-	lastNote int
+	mu        sync.Mutex
+	key       signingKey
+	rotations int
+	version   string
+	duo       duo
+	notes     map[mergeRequest][]Note // oldest first
+	lastNote  int
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -63,10 +76,11 @@ func New(o Options) *Server {
 		o.TokenLife = 15 * time.Minute
 	}
 	o.Root = strings.TrimSuffix(o.Root, "/")
-	s := &Server{options: o, version: o.Version, key: oneKey, notes: map[mergeRequest][]Note{}}
+	s := &Server{options: o, version: o.Version, key: signingKey{keyID, oneKey}, notes: map[mergeRequest][]Note{}}
 	if o.OwnKey {
-		s.key = sync.OnceValue(newKey)
+		s.key.key = sync.OnceValue(newKey)
 	}
+	s.duo.gatewayURL, s.gateway = strings.TrimSuffix(o.GatewayURL, "/"), road(o)
 	s.handler = s.log.Wrap(s.faults.Wrap(http.StripPrefix(o.Root, s.routes())))
 	return s
 }
@@ -77,6 +91,10 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/v4/version", s.metadata) // a mirror since 15.5
 	mux.HandleFunc("GET /api/v4/projects", s.projects)
 	mux.HandleFunc("GET /api/v4/user", s.user)
+	mux.HandleFunc("GET /api/v4/personal_access_tokens/self", s.self)
+	mux.HandleFunc("POST /api/v4/code_suggestions/completions", s.suggestion(s.completions))
+	mux.HandleFunc("POST /api/v4/code_suggestions/direct_access", s.suggestion(s.directAccess))
+	mux.HandleFunc("POST /api/graphql", s.graphQL)
 	mux.HandleFunc("GET /api/v4/projects/{project}/merge_requests/{iid}/notes", s.listNotes)
 	mux.HandleFunc("POST /api/v4/projects/{project}/merge_requests/{iid}/notes", s.createNote)
 	mux.HandleFunc("PUT /api/v4/projects/{project}/merge_requests/{iid}/notes/{note}", s.updateNote)
@@ -97,10 +115,14 @@ func (s *Server) routes() http.Handler {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// SetVersion makes the instance one of another version, as an upgrade does.
+// SetVersion makes the instance one of another version, as an upgrade does. One to
+// 19.2 empties the gateway's address (gitlab-org/gitlab work item 606458).
 func (s *Server) SetVersion(v string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if line(s.version).before(19, 2) && line(v) == (minor{19, 2}) {
+		s.duo.gatewayURL = ""
+	}
 	s.version = v
 }
 

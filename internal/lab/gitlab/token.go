@@ -1,9 +1,11 @@
 package gitlab
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Tokens that every stand-in instance knows. They are no secrets.
@@ -11,8 +13,13 @@ const (
 	TokenAPI            = "glpat-lab-api"
 	TokenReadAPI        = "glpat-lab-read-api"
 	TokenReadUser       = "glpat-lab-read-user"
-	TokenAIFeatures     = "glpat-lab-ai-features"
-	TokenReadRepository = "glpat-lab-read-repo" // too narrow a scope for the version
+	TokenAIFeatures     = "glpat-lab-ai-features" // of a user with GitLab Duo
+	TokenNoDuo          = "glpat-lab-no-duo"      // ai_features, of a user without
+	TokenEnding         = "glpat-lab-ending"      // ai_features, and ends in nine days
+	TokenAdmin          = "glpat-lab-admin"       // api, of an administrator with GitLab Duo
+	TokenAdminRead      = "glpat-lab-admin-read"  // read_api, of the same
+	TokenGranular       = "glpat-lab-granular"    // a fine-grained one of the same, with every permission
+	TokenReadRepository = "glpat-lab-read-repo"   // too narrow a scope for the version
 	TokenExpired        = "glpat-lab-expired"
 	TokenRevoked        = "glpat-lab-revoked"
 	TokenBlocked        = "glpat-lab-blocked" // of a user who was blocked
@@ -25,6 +32,9 @@ const (
 type token struct {
 	scope   string
 	refusal *refusal
+	admin   bool
+	duo     bool          // its user may use GitLab Duo
+	left    time.Duration // until its end; 0 is a year
 }
 
 func tokens() map[string]token {
@@ -32,7 +42,12 @@ func tokens() map[string]token {
 		TokenAPI:            {scope: "api"},
 		TokenReadAPI:        {scope: "read_api"},
 		TokenReadUser:       {scope: "read_user"},
-		TokenAIFeatures:     {scope: "ai_features"},
+		TokenAIFeatures:     {scope: "ai_features", duo: true},
+		TokenNoDuo:          {scope: "ai_features"},
+		TokenEnding:         {scope: "ai_features", duo: true, left: 9*24*time.Hour + time.Hour},
+		TokenAdmin:          {scope: "api", admin: true, duo: true},
+		TokenAdminRead:      {scope: "read_api", admin: true, duo: true},
+		TokenGranular:       {scope: "granular", admin: true, duo: true},
 		TokenReadRepository: {scope: "read_repository"},
 		TokenExpired:        {refusal: invalidToken("Token is expired. You can either do re-authorization or token refresh.")},
 		TokenRevoked:        {refusal: invalidToken("Token was revoked. You have to re-authorize from the user.")},
@@ -51,13 +66,37 @@ func check(r *http.Request, scopes []string) *refusal {
 	known, ok := tokens()[presented(r)]
 	switch {
 	case !ok:
-		return &refusal{status: http.StatusUnauthorized, body: map[string]any{"message": "401 Unauthorized"}}
+		return unauthorized()
 	case known.refusal != nil:
 		return known.refusal
-	case !slices.Contains(scopes, known.scope):
+	case known.scope != "granular" && !slices.Contains(scopes, known.scope):
 		return insufficientScope(scopes)
 	}
 	return nil
+}
+
+// self tells a personal, project or group access token about itself, whatever its
+// scopes. Source: docs.gitlab.com/api/personal_access_tokens.
+func (s *Server) self(w http.ResponseWriter, r *http.Request) {
+	known, ok := tokens()[presented(r)]
+	switch {
+	case !ok:
+		unauthorized().write(w)
+		return
+	case known.refusal != nil:
+		known.refusal.write(w)
+		return
+	}
+	now := time.Now().UTC()
+	answer(w, http.StatusOK, map[string]any{
+		"id": 4, "name": "aigw", "revoked": false, "created_at": now.AddDate(0, -1, 0).Format(time.RFC3339),
+		"scopes": []string{known.scope}, "user_id": holder(r).ID, "active": true,
+		"expires_at": now.Add(cmp.Or(known.left, 365*24*time.Hour)).Format(time.DateOnly),
+	})
+}
+
+func unauthorized() *refusal {
+	return &refusal{status: http.StatusUnauthorized, body: map[string]any{"message": "401 Unauthorized"}}
 }
 
 // presented is the token that a request shows.
