@@ -7,7 +7,7 @@ export CGO_ENABLED ?= 0
 VERSION := $(shell cat VERSION)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 
-.PHONY: all build demo test format vet unit race failures docker bench clean
+.PHONY: all build demo test format vet unit race failures docker kubernetes bench clean
 
 all: build
 
@@ -22,7 +22,10 @@ FORCE:
 demo: build
 	@scripts/with-engine --or-stand-in bin/aigw-lab demo --program bin/aigw-ci
 
-test: format vet unit race failures docker
+# KUBERNETES=no leaves the cluster out, for machines that cannot have one.
+KUBERNETES ?= yes
+
+test: format vet unit race failures docker $(if $(filter no,$(KUBERNETES)),,kubernetes)
 
 format:
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -31,6 +34,7 @@ format:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags docker ./...
+	$(GO) vet -tags kubernetes ./...
 	$(GO) vet -tags gitlab ./test/release
 
 unit:
@@ -51,6 +55,10 @@ failures:
 docker: build
 	@scripts/install-debian nginx-light openssh-server git rsync
 	scripts/with-engine $(GO) test -tags docker -count=1 -p 1 -timeout 30m ./internal/docker ./internal/lab/... ./test/...
+
+# Everything that needs a Kubernetes cluster. The first time it is built, from source.
+kubernetes:
+	scripts/with-cluster $(GO) test -tags kubernetes -count=1 -p 1 -timeout 30m ./test/kubernetes ./internal/kubernetes
 
 bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./internal/...
