@@ -22,17 +22,19 @@ const module = "aigw-ci/"
 // tree it is in. What is not listed imports nothing of the module; a command may
 // import everything.
 var arrows = map[string][]string{
-	"internal/version":   {},
-	"internal/secret":    {},
-	"internal/transport": {},
-	"internal/upgrade":   {"internal/version"},
-	"internal/gateway":   {"internal/secret", "internal/version"},
-	"internal/config":    {"internal/secret", "internal/version", "internal/gateway"},
-	"internal/report":    {"internal/secret", "internal/upgrade"},
-	"internal/gitlab":    {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
-	"internal/registry":  {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
-	"internal/docker":    {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
-	"internal/verify":    {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
+	"internal/version":    {},
+	"internal/secret":     {},
+	"internal/transport":  {},
+	"internal/upgrade":    {"internal/version"},
+	"internal/gateway":    {"internal/secret", "internal/version"},
+	"internal/config":     {"internal/secret", "internal/version", "internal/gateway"},
+	"internal/report":     {"internal/secret", "internal/upgrade"},
+	"internal/gitlab":     {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
+	"internal/registry":   {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
+	"internal/docker":     {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
+	"internal/kubernetes": {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
+	"internal/verify":     {"internal/secret", "internal/version", "internal/gateway", "internal/transport", "internal/upgrade"},
+	"internal/rake":       {"internal/secret", "internal/version", "internal/upgrade"},
 
 	// The stand-in world shares no code with what it tests, and so no mistakes;
 	// only the grammar of tags is the same.
@@ -50,7 +52,14 @@ var libraries = map[string][]string{
 	"github.com/moby/moby/client":            {"internal/docker"},
 	"github.com/moby/moby/api":               {"internal/docker", "internal/lab/engine"},
 	"github.com/moby/docker-image-spec":      {"internal/docker"},
-	"github.com/opencontainers/image-spec":   {"internal/docker"},
+	"github.com/opencontainers/image-spec":   {"internal/docker", "internal/kubernetes"},
+	"helm.sh/helm/v4":                        {"internal/kubernetes"},
+	"github.com/go-logr/logr":                {"internal/kubernetes"},
+	"k8s.io":                                 {"internal/kubernetes"},
+	"sigs.k8s.io/yaml":                       {"internal/kubernetes"},
+	"go.yaml.in/yaml/v3":                     {"internal/kubernetes"},
+	"oras.land/oras-go/v2":                   {"internal/kubernetes"},
+	"github.com/Masterminds/semver/v3":       {"internal/kubernetes"},
 	"github.com/containerd/errdefs":          {"internal/docker"},
 	"golang.org/x/crypto":                    {"internal/docker", "internal/jobimage"},
 	"github.com/google/go-containerregistry": {"internal/registry", "internal/jobimage", "internal/lab"},
@@ -117,6 +126,12 @@ func allowed(from, to string) bool {
 // below reports whether a path is in the tree of root.
 func below(p, root string) bool { return p == root || strings.HasPrefix(p, root+"/") }
 
+// isModule reports whether a directory is a module of its own, with its own rules.
+func isModule(root fs.FS, dir string) bool {
+	_, err := fs.Stat(root, path.Join(dir, "go.mod"))
+	return err == nil
+}
+
 // sources are the imports of every file of the program, whatever its build tags.
 // Tests may import what they test with.
 func sources(t *testing.T) map[string][]string {
@@ -127,7 +142,7 @@ func sources(t *testing.T) map[string][]string {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (entry.Name() == "testdata" || entry.Name() != "." && entry.Name()[0] == '.'):
+		case entry.IsDir() && (entry.Name() == "testdata" || entry.Name() != "." && (entry.Name()[0] == '.' || isModule(root, name))):
 			return fs.SkipDir
 		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
 			return nil

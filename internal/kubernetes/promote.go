@@ -1,0 +1,137 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	releasev1 "helm.sh/helm/v4/pkg/release/v1"
+
+	"aigw-ci/internal/upgrade"
+)
+
+// Promote upgrades the release. The chart's rolling update keeps the old pods until
+// new ones are ready; a pod that cannot become ready ends the wait at once, with the
+// reason.
+func (t *Target) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gateway, error) {
+	b := plan.Detail.(*blueprint)
+	r := b.record
+	r.Pending = &pending{Last: b.last, Applied: b.applied}
+	if !b.install {
+		r.Pending.Previous = b.observed.Version
+	}
+	if err := t.save(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := t.provide(ctx, b.material); err != nil {
+		return nil, err
+	}
+	promoted := t.cluster.gateway(b.workload)
+	err := t.roll(ctx, b.workload, func(ctx context.Context) error {
+		return t.helm.apply(ctx, b, "aigw-ci: "+reference(plan.Image))
+	})
+	return promoted, err
+}
+
+// roll carries out a change of the release, and stops waiting for it when the pods
+// show that it will not end well.
+func (t *Target) roll(ctx context.Context, w workload, change func(context.Context) error) error {
+	w, err := t.cluster.before(ctx, w)
+	if err != nil {
+		return err
+	}
+	waiting, stop := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if err := t.cluster.troubled(waiting, w); err != nil {
+			stop(err)
+		}
+	}()
+	err = change(waiting)
+	stop(nil)
+	<-watched
+
+	var stuck *StuckError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(context.Cause(waiting), &stuck):
+		return stuck
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return t.cluster.explain("carrying out the change of release "+t.Place().Name, err)
+}
+
+// Restore puts the revision back that was observed before the upgrade. Helm makes a
+// new revision of it: the same objects, with the names of the same secrets.
+func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
+	h, err := t.helm.history()
+	if err != nil {
+		return nil, t.cluster.explain("looking for the release", err)
+	}
+	r, err := t.record(ctx)
+	if err != nil {
+		return nil, err
+	}
+	back, err := t.wayBack(h, r)
+	if err != nil {
+		return nil, err
+	}
+	if back == nil {
+		if p := r.unfinished(h); p != nil && p.Previous == 0 {
+			if err := t.helm.uninstall(ctx); err != nil {
+				return nil, t.cluster.explain("removing the release again", err)
+			}
+		}
+		return nil, t.forget(ctx, r)
+	}
+
+	w, err := t.workload(back.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	if p := r.unfinished(h); p == nil && h.last() != back || p != nil && !p.undone(h) {
+		if err := t.roll(ctx, w, func(ctx context.Context) error {
+			return t.helm.rollback(ctx, back.Version, fmt.Sprintf("aigw-ci: back to revision %d", back.Version))
+		}); err != nil {
+			return nil, fmt.Errorf("going back to revision %d: %w", back.Version, err)
+		}
+	}
+	return t.cluster.gateway(w), t.forget(ctx, r)
+}
+
+// wayBack is the revision to go back to; nil when there was none. What a killed Helm
+// left pending is ended first: until then Helm refuses to do anything.
+func (t *Target) wayBack(h history, r record) (*releasev1.Release, error) {
+	if last := h.last(); last != nil && last.Info.Status.IsPending() {
+		if err := t.helm.fail(last, "left behind by a process that did not end; marked as failed by aigw-ci"); err != nil {
+			return nil, t.cluster.explain("ending revision "+strconv.Itoa(last.Version), err)
+		}
+	}
+	p := r.unfinished(h)
+	if p == nil {
+		return h.deployed(), nil // nil for an installation of somebody else's: not ours to remove
+	}
+	if p.Previous == 0 {
+		return nil, nil
+	}
+	if back := h.at(p.Previous); back != nil {
+		return back, nil
+	}
+	return nil, fmt.Errorf("revision %d of release %s is not in its history any more", p.Previous, t.Place().Name)
+}
+
+// forget ends the record of an upgrade that was undone, and what was made for it.
+func (t *Target) forget(ctx context.Context, r record) error {
+	r.Pending = nil
+	if err := t.save(ctx, r); err != nil {
+		return err
+	}
+	if err := t.sweep(ctx); err != nil {
+		t.log.Warn("objects of the upgrade that was undone could not be removed; the next run removes them", "error", err)
+	}
+	return nil
+}
