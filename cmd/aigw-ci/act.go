@@ -7,7 +7,7 @@ import (
 	"aigw-ci/internal/upgrade"
 )
 
-// onTarget runs a command of the job on the engine.
+// onTarget runs a command of the job on the target.
 func onTarget(act func(*assembly, context.Context) upgrade.Result) func(context.Context, *session) upgrade.Result {
 	return func(ctx context.Context, s *session) upgrade.Result {
 		a, err := assemble(s)
@@ -24,8 +24,8 @@ func onTarget(act func(*assembly, context.Context) upgrade.Result) func(context.
 		defer func() {
 			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 			defer cancel()
-			if err := a.engine.Close(end); err != nil {
-				a.log.Logger().Warn("closing the connection to the engine", "error", err)
+			if err := a.close(end); err != nil {
+				a.log.Logger().Warn("closing the connection to the target", "error", err)
 			}
 		}()
 		r := act(a, ctx)

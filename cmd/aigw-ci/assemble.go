@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
-	"aigw-ci/internal/config"
-	"aigw-ci/internal/docker"
 	"aigw-ci/internal/gitlab"
+	"aigw-ci/internal/rake"
 	"aigw-ci/internal/registry"
 	"aigw-ci/internal/secret"
 	"aigw-ci/internal/transport"
@@ -25,7 +22,11 @@ type assembly struct {
 	road     *http.Transport
 	gitlab   *gitlab.Client
 	registry *registry.Registry
-	engine   *docker.Engine // nil until connect
+	node     rake.Way // to the machine that GitLab itself runs on; zero when none is set
+
+	// What connect reaches. Without it the target has a name, and nothing else.
+	target upgrade.Target
+	close  func(context.Context) error
 }
 
 // assemble puts together what looks at GitLab and at registries. It contacts nobody.
@@ -34,7 +35,10 @@ func assemble(s *session) (*assembly, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &assembly{session: s, road: road}
+	a := &assembly{session: s, road: road, target: unreached{place: s.place()}}
+	if a.node, err = rake.Parse(s.settings.Verify.Rake); err != nil {
+		return nil, err
+	}
 	web := &transport.Agent{Base: road, Name: userAgent()}
 	log := s.log.Logger()
 
@@ -43,6 +47,7 @@ func assemble(s *session) (*assembly, error) {
 		Token:     s.settings.GitLab.Token,
 		Version:   s.settings.GitLab.Version,
 		Transport: web,
+		Patience:  a.pace.patience,
 		Log:       log,
 	}
 	o.Predefined.ServerURL, o.Predefined.Version = s.getenv("CI_SERVER_URL"), s.getenv("CI_SERVER_VERSION")
@@ -68,25 +73,34 @@ func assemble(s *session) (*assembly, error) {
 	return a, err
 }
 
-// connect reaches the engine.
-func (a *assembly) connect(ctx context.Context) (err error) {
-	o := a.system.engine()
-	o.Log = a.log.Logger()
-	a.engine, err = docker.Connect(ctx, o)
-	return err
+// unreached is a target that only its name is known of.
+type unreached struct {
+	upgrade.Target
+	place upgrade.Place
 }
 
-// job is the job with all its parts. Without an engine it has no target.
+func (u unreached) Place() upgrade.Place { return u.place }
+
+// connect reaches the target.
+func (a *assembly) connect(ctx context.Context) error {
+	if a.settings.Target == onKubernetes {
+		return a.connectCluster(ctx)
+	}
+	return a.connectEngine(ctx)
+}
+
+// job is the job with all its parts.
 func (a *assembly) job() *upgrade.Job {
 	gate := a.gate()
 	job := &upgrade.Job{
 		GitLab:   a.gitlab,
 		Images:   a.registry,
-		Target:   a.target(),
+		Target:   a.target,
 		Gate:     gate,
 		Platform: a.settings.Image.Platform,
 		Rehearse: a.settings.Rehearse,
 		Rollback: a.settings.Rollback,
+		Patience: a.pace.patience,
 		Evidence: a.evidence,
 		Log:      a.log.Logger(),
 		Section: func(phase, title string) func() {
@@ -99,47 +113,6 @@ func (a *assembly) job() *upgrade.Job {
 	return job
 }
 
-func (a *assembly) target() upgrade.Target {
-	s := a.settings
-	log := a.log.Logger()
-	return docker.NewTarget(a.engine, docker.TargetOptions{
-		Container:    s.Docker.Container,
-		Repositories: s.Image.Repositories,
-		Install: docker.InstallOptions{
-			Ports:     s.Docker.Ports,
-			Network:   s.Docker.Network,
-			Restart:   s.Docker.Restart,
-			Memory:    memory(s.Docker.Memory),
-			Mounts:    s.Docker.Mounts,
-			GitLabURL: s.GitLab.URL,
-		},
-		Declared:        docker.Declared{Environment: s.Gateway.Environment, CABundle: s.Gateway.CABundle},
-		Reload:          s.Docker.Reload,
-		ForeignPlatform: s.Image.Platform != "",
-		Who:             a.who(),
-		Credentials:     a.credentials,
-		Ready:           s.Verify.Timeout,
-		LockTTL:         a.pace.lockTTL,
-		Redact:          a.redact.Add,
-		Random:          rand.Reader,
-		Log:             log,
-	})
-}
-
-// memory is an amount as docker run takes it; empty is no limit.
-func memory(b config.Bytes) string {
-	if b == 0 {
-		return ""
-	}
-	return strconv.FormatInt(int64(b), 10)
-}
-
-// credentials are what the engine shows the registry: the same as we do.
-func (a *assembly) credentials(ctx context.Context, repository string) (docker.Credentials, error) {
-	c, err := a.registry.Credentials(ctx, repository)
-	return docker.Credentials{User: c.Username, Password: c.Password, Token: c.IdentityToken, Source: c.Source}, err
-}
-
 func (a *assembly) gate() *verify.Gate {
 	s := a.settings
 	return verify.New(verify.Options{
@@ -148,11 +121,12 @@ func (a *assembly) gate() *verify.Gate {
 		Successes:  s.Verify.Successes,
 		Interval:   a.pace.look,
 		GatewayURL: s.Gateway.URL,
+		Detour:     s.Target == onKubernetes,
 		GitLabURL:  gitlabForGateway(s.Gateway.Environment, s.GitLab.URL),
 		Transport:  a.road,
 		UserAgent:  userAgent(),
 		Redactor:   a.redact,
-		Probes:     []verify.Probe{a.unchanged},
+		Probes:     a.probes(),
 		Log:        a.log.Logger(),
 	})
 }
@@ -163,15 +137,6 @@ func gitlabForGateway(environment map[string]secret.Value, otherwise string) str
 		return declared
 	}
 	return otherwise
-}
-
-// unchanged is the check gitlab.version. It means something only for a gateway
-// that was chosen for GitLab's version and has users.
-func (a *assembly) unchanged(ctx context.Context, s upgrade.Subject) upgrade.Check {
-	if s.Stage != upgrade.Live || s.Release.Version.Major == 0 {
-		return upgrade.Check{ID: "gitlab.version", Verdict: upgrade.Skip, Detail: "looked at on the live gateway, when an image was chosen for GitLab's version"}
-	}
-	return a.gitlab.Unchanged(s.Release)(ctx)
 }
 
 // watch measures the outage, and saves the timeline where there was one.

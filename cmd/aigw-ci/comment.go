@@ -41,8 +41,7 @@ func (s *session) writeComment(ctx context.Context, mergeRequest string) (gitlab
 	}
 	// A pipeline can plan for several gateways, and their containers can have the
 	// same name on different machines: it is the job that is different.
-	job := s.getenv("CI_JOB_NAME")
-	place := s.settings.Target + "/" + s.settings.Docker.Container
+	job, place := s.getenv("CI_JOB_NAME"), s.place()
 	text := string(summary)
 	if job != "" {
 		text += "\nPlanned by the job `" + strings.ReplaceAll(job, "`", "'") + "`.\n"
@@ -52,7 +51,7 @@ func (s *session) writeComment(ctx context.Context, mergeRequest string) (gitlab
 		// The pipeline of a fork runs in the fork, and the merge request is not there.
 		Project:      cmp.Or(s.getenv("CI_MERGE_REQUEST_PROJECT_ID"), s.getenv("CI_PROJECT_ID")),
 		MergeRequest: mergeRequest,
-		Subject:      s.name + ": " + strings.TrimSpace(job+" "+place),
+		Subject:      s.name + ": " + strings.TrimSpace(job+" "+place.Kind+"/"+place.Name),
 		Text:         s.redact.String(text),
 	})
 }

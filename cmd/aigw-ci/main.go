@@ -26,5 +26,6 @@ func main() {
 		stderr:     os.Stderr,
 		executable: executable,
 		hostname:   hostname,
+		root:       os.Geteuid() == 0,
 	}))
 }

@@ -20,6 +20,7 @@ With gitlab.version it plans for a GitLab that is not installed yet.
 In the pipeline of a merge request, and with a gitlab.token that has scope api, it
 leaves the plan there as a comment, and changes that same comment the next time.`,
 		Example: `  aigw-ci plan
-  aigw-ci plan --gitlab-version 18.5.0-ee`,
+  aigw-ci plan --gitlab-version 18.5.0-ee
+  aigw-ci plan --target kubernetes --kubernetes-context infrastructure/clusters:production`,
 	})
 }

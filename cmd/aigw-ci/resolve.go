@@ -20,7 +20,8 @@ func newResolve(sys system) *cobra.Command {
 		Use:   "resolve",
 		Short: "Print the image that belongs to GitLab's version",
 		Long: `Prints the image that belongs to GitLab's version, on one line of standard output:
-repository:tag@sha256:... Looks at no gateway, and needs no Docker Engine.`,
+repository:tag@sha256:... Looks at no gateway, and needs neither a Docker Engine nor a
+cluster.`,
 		Example: `  aigw-ci resolve
   aigw-ci resolve --gitlab-version 18.2.1-ee
   docker pull "$(aigw-ci resolve)"`,

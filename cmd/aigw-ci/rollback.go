@@ -15,9 +15,11 @@ func newRollback(sys system) *cobra.Command {
 		Long: `Brings back the image that ran before the last upgrade, with the settings of the
 gateway that runs now. It goes the way of an upgrade: rehearsed, promoted, proven.
 
-After an interrupted upgrade the container that was set aside is put back as it is.
+After an interrupted upgrade the container that was set aside, or the revision that
+served before, is put back as it is.
 
 The next upgrade follows GitLab's version again; pin image.tag to stay.`,
-		Example: `  aigw-ci rollback`,
+		Example: `  aigw-ci rollback
+  aigw-ci rollback --target kubernetes`,
 	})
 }

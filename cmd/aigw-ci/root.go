@@ -61,7 +61,8 @@ Exit codes:
   8  cancelled; the previous gateway serves and is verified`,
 		Example: `  aigw-ci plan                       what would change
   aigw-ci upgrade                    bring the gateway to GitLab's version
-  aigw-ci verify                     is what runs the right image, and does it work?`,
+  aigw-ci verify                     is what runs the right image, and does it work?
+  aigw-ci plan --target kubernetes   the same for a Helm release`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

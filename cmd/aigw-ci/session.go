@@ -21,7 +21,10 @@ type session struct {
 // say what is wrong.
 func (c command) open(settings config.Settings) (*session, error) {
 	s := &session{command: c, settings: settings, redact: secret.NewRedactor()}
-	s.redact.Add(settings.GitLab.Token.Reveal(), settings.Registry.Password.Reveal())
+	s.redact.Add(
+		settings.GitLab.Token.Reveal(), settings.Registry.Password.Reveal(),
+		settings.Kubernetes.TLSKey.Reveal(), settings.Kubernetes.Chart.Password.Reveal(),
+	)
 	for name, value := range settings.Gateway.Environment {
 		if !gateway.Public(name) {
 			s.redact.Add(value.Reveal())
@@ -42,13 +45,25 @@ func (c command) open(settings config.Settings) (*session, error) {
 	return s, nil
 }
 
+// onKubernetes is the target that is not a Docker Engine.
+const onKubernetes = "kubernetes"
+
+// place names the target, as the settings do.
+func (s *session) place() upgrade.Place {
+	name := s.settings.Docker.Container
+	if k := s.settings.Kubernetes; s.settings.Target == onKubernetes {
+		name = k.Namespace + "/" + k.Release
+	}
+	return upgrade.Place{Kind: s.settings.Target, Name: name}
+}
+
 // failed is the result of a command that did not come to its job.
 func (s *session) failed(outcome upgrade.Outcome, err error) upgrade.Result {
 	return upgrade.Result{
 		Command: s.name,
 		Outcome: outcome,
 		Err:     err,
-		Place:   upgrade.Place{Kind: s.settings.Target, Name: s.settings.Docker.Container},
+		Place:   s.place(),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"aigw-ci/internal/docker"
+	"aigw-ci/internal/kubernetes"
 )
 
 // system is what a process is given. Nothing else of the program reads any of it,
@@ -22,6 +23,7 @@ type system struct {
 	stdout, stderr io.Writer
 	executable     string // of this program; empty when unknown
 	hostname       string
+	root           bool // this process is the superuser
 	pace           pace
 }
 
@@ -30,6 +32,8 @@ type system struct {
 type pace struct {
 	look    time.Duration // between two looks at a gateway
 	lockTTL time.Duration // until a lock without a sign of life counts as a dead run's
+
+	patience time.Duration // with a GitLab that restarts or is in maintenance
 }
 
 // getenv reads an environment variable; the last one wins, as in a shell.
@@ -118,6 +122,16 @@ func (s system) engine() docker.ConnectOptions {
 		o.SSHKeys = append(o.SSHKeys, file)
 	}
 	return o
+}
+
+// cluster says where the cluster is, as kubectl itself reads it.
+func (s system) cluster() kubernetes.ConnectOptions {
+	return kubernetes.ConnectOptions{
+		Kubeconfig: s.getenv("KUBECONFIG"),
+		Home:       s.getenv("HOME"),
+		UserAgent:  userAgent(),
+		Environ:    s.getenv,
+	}
 }
 
 func userAgent() string { return "aigw-ci/" + release }

@@ -24,6 +24,7 @@ const (
 	Size     Type = "size"     // bytes, or with k, m or g
 	List     Type = "list"     // comma or line break between values; a list in the file
 	Map      Type = "map"      // one NAME=value per line; a map in the file
+	YAML     Type = "yaml"     // a YAML document with a mapping in it; a map in the file
 )
 
 // Setting describes a setting: its spellings and its meaning.
@@ -43,9 +44,11 @@ type Setting struct {
 func Catalogue() []Setting { return slices.Clone(catalogue) }
 
 // catalogue is what the tags of Settings say; never changed.
-var catalogue = settingsOf(reflect.TypeFor[Settings](), "")
+var catalogue = settingsOf(reflect.TypeFor[Settings](), "", "")
 
-func settingsOf(t reflect.Type, section string) []Setting {
+// settingsOf lists what a struct has below a section: "kubernetes.chart.", whose
+// variables start with "KUBERNETES_CHART_".
+func settingsOf(t reflect.Type, section, variables string) []Setting {
 	var all []Setting
 	for field := range t.Fields() {
 		tag, tagged := field.Tag.Lookup("env")
@@ -54,19 +57,16 @@ func settingsOf(t reflect.Type, section string) []Setting {
 		}
 		key, options, _ := strings.Cut(tag, ",")
 		if _, inner, ok := strings.Cut(options, "prefix="); ok {
-			all = append(all, settingsOf(field.Type, section+inner)...)
+			name := strings.ToLower(strings.TrimSuffix(inner, "_"))
+			all = append(all, settingsOf(field.Type, section+name+".", variables+inner)...)
 			continue
 		}
 		_, byDefault, _ := strings.Cut(options, "default=")
-		key = section + key
-		name := strings.ToLower(strings.TrimPrefix(key, section))
-		if section != "" {
-			name = strings.ToLower(strings.TrimSuffix(section, "_")) + "." + name
-		}
+		name := section + strings.ToLower(key)
 		s := Setting{
 			Name:      name,
 			Flag:      strings.NewReplacer(".", "-", "_", "-").Replace(name),
-			Variable:  prefix + key,
+			Variable:  prefix + variables + key,
 			Type:      typeOf(field.Type),
 			Secret:    field.Type == reflect.TypeFor[secret.Value](),
 			Default:   byDefault,
@@ -90,6 +90,8 @@ func typeOf(t reflect.Type) Type {
 		return Size
 	case reflect.TypeFor[Environment]():
 		return Map
+	case reflect.TypeFor[Mapping]():
+		return YAML
 	case reflect.TypeFor[[]string]():
 		return List
 	case reflect.TypeFor[bool]():

@@ -45,6 +45,13 @@ func TestCertificateAuthorities(t *testing.T) {
 // certificate is a self-signed authority in PEM.
 func certificate(t *testing.T) string {
 	t.Helper()
+	cert, _ := pair(t)
+	return cert
+}
+
+// pair is a self-signed certificate with its key.
+func pair(t *testing.T) (cert, private string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +61,11 @@ func certificate(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
 
 func privateKey(t *testing.T) string {

@@ -11,8 +11,12 @@ import (
 // allowed and yet unwise.
 func (l *loader) compare(s *Settings) {
 	l.compareAddresses(s)
-	l.compareRegistry()
+	l.compareAccount("registry.user", "registry.password")
+	l.compareAccount("kubernetes.chart.user", "kubernetes.chart.password")
 	l.compareTrust(s)
+	l.compareTarget(s)
+	l.compareKubernetes(s)
+	l.compareVerify(s)
 	l.comparePorts(s.Docker)
 	l.compareMounts(s.Docker)
 	for _, name := range s.Docker.Reload {
@@ -47,8 +51,7 @@ func (l *loader) compareAddresses(s *Settings) {
 	}
 }
 
-func (l *loader) compareRegistry() {
-	const user, password = "registry.user", "registry.password"
+func (l *loader) compareAccount(user, password string) {
 	switch {
 	case l.set(user) && !l.set(password):
 		l.wrong(user, "%s is not set: an account needs both", password)

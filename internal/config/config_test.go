@@ -66,10 +66,13 @@ func TestDefaults(t *testing.T) {
 			"registry.gitlab.com/gitlab-org/modelops/applied-ml/code-suggestions/ai-assist/model-gateway",
 			"docker.io/gitlab/model-gateway",
 		}},
-		Target:   "docker",
-		Gateway:  Gateway{Environment: Environment{}},
-		Docker:   Docker{Container: "gitlab-aigw", Network: "bridge", Restart: "unless-stopped"},
-		Verify:   Verify{Timeout: 300 * time.Second, Hold: 30 * time.Second, Successes: 3},
+		Target:  "docker",
+		Gateway: Gateway{Environment: Environment{}},
+		Docker:  Docker{Container: "gitlab-aigw", Network: "bridge", Restart: "unless-stopped"},
+		Kubernetes: Kubernetes{Namespace: "ai-gateway", Release: "ai-gateway", Chart: Chart{
+			Repository: "https://gitlab.com/api/v4/projects/gitlab-org%2fcharts%2fai-gateway-helm-chart/packages/helm/devel", Name: "ai-gateway",
+		}},
+		Verify:   Verify{Timeout: 300 * time.Second, Hold: 30 * time.Second, Successes: 3, GitLab: "auto"},
 		Rehearse: true,
 		Rollback: true,
 		Report:   Report{Dir: "aigw-ci"},
@@ -82,6 +85,7 @@ func TestDefaults(t *testing.T) {
 
 func TestEverySettingFromEverySource(t *testing.T) {
 	t.Parallel()
+	byDefault := good(t, Sources{}, nil)
 	bundle, key := certificate(t), privateKey(t)
 	in := files{
 		"ca.pem": bundle, "gw.pem": bundle, "sign.key": key,
@@ -115,7 +119,7 @@ docker:
     - /srv/cache:/var/tmp/cache
     - cache:/cache:ro
   reload: nginx-proxy, grpc-proxy
-verify: {timeout: 10m, hold: 0, successes: 5}
+verify: {timeout: 10m, hold: 0, successes: 5, gitlab: required, repair_url: true, rake: docker:gitlab, rake_user: alice, rake_flag: true}
 rehearse: false
 rollback: true
 report: {dir: out/reports}
@@ -141,10 +145,11 @@ log: {level: debug, format: json}
 			Container: "aigw", Ports: []string{"127.0.0.1:5052:5052", "[::1]:50052:50052"}, Network: "duo", Restart: "on-failure:5",
 			Memory: 4 << 30, Mounts: []string{"/srv/cache:/var/tmp/cache", "cache:/cache:ro"}, Reload: []string{"nginx-proxy", "grpc-proxy"},
 		},
-		Verify:   Verify{10 * time.Minute, 0, 5},
-		Rollback: true,
-		Report:   Report{"out/reports"},
-		Log:      Log{slog.LevelDebug, "json"},
+		Kubernetes: byDefault.Kubernetes,
+		Verify:     Verify{10 * time.Minute, 0, 5, "required", true, "docker:gitlab", "alice", true},
+		Rollback:   true,
+		Report:     Report{"out/reports"},
+		Log:        Log{slog.LevelDebug, "json"},
 	}
 	if diff := cmp.Diff(want, good(t, Sources{}, in)); diff != "" {
 		t.Errorf("from the file: %s", diff)
@@ -160,14 +165,15 @@ log: {level: debug, format: json}
 		"gateway.environment_from": "gw.env\nAIGW_SELF_SIGNED_JWT__SIGNING_KEY=sign.key", "gateway.ca_bundle": "gw.pem",
 		"docker.container": "aigw", "docker.ports": "127.0.0.1:5052:5052, [::1]:50052:50052/tcp", "docker.network": "duo", "docker.restart": "on-failure:5",
 		"docker.memory": "4g", "docker.mounts": "/srv/cache:/var/tmp/cache,cache:/cache:ro", "docker.reload": "nginx-proxy,grpc-proxy,",
-		"verify.timeout": "10m", "verify.hold": "0", "verify.successes": "5", "rehearse": "false", "rollback": "true",
+		"verify.timeout": "10m", "verify.hold": "0", "verify.successes": "5", "verify.gitlab": "required", "verify.repair_url": "true",
+		"verify.rake": "docker:gitlab", "verify.rake_user": "alice", "verify.rake_flag": "true", "rehearse": "false", "rollback": "true",
 		"report.dir": "out/reports", "log.level": "debug", "log.format": "json",
 	}
 	var environ []string
 	flags, secrets := make(map[string]string), []string(nil)
 	for _, s := range Catalogue() {
 		value, ok := values[s.Name]
-		if !ok {
+		if !ok && !strings.HasPrefix(s.Name, "kubernetes.") { // which are for the other target
 			t.Errorf("this test does not know %s", s.Name)
 		}
 		environ = append(environ, s.Variable+"="+value)
@@ -223,14 +229,14 @@ func TestEmptyCountsAsNotSet(t *testing.T) {
 	for _, s := range Catalogue() {
 		from.Environ = append(from.Environ, s.Variable+"=")
 		from.Flags[s.Name] = ""
-		if section, name, nested := strings.Cut(s.Name, "."); nested {
-			if !strings.Contains(text, section+":\n") {
-				text += section + ":\n"
+		levels := strings.Split(s.Name, ".")
+		for i, level := range levels[:len(levels)-1] {
+			section := strings.Repeat("  ", i) + level + ":\n"
+			if !strings.Contains(text, section) {
+				text += section
 			}
-			text += "  " + name + ":\n"
-		} else {
-			text += s.Name + ": ''\n"
 		}
+		text += strings.Repeat("  ", len(levels)-1) + levels[len(levels)-1] + ":\n"
 	}
 	want := good(t, Sources{}, nil)
 	if diff := cmp.Diff(want, good(t, from, files{".aigw.yml": text})); diff != "" {
@@ -261,18 +267,24 @@ docker:
   reload: [gitlab-aigw]
 kubernetes:
   namespace: x
+  chrat: {version: 0.15.1}
+  chart: {versoin: 0.15.1}
+mirror: x
 `})
 	want := []string{
 		`"docker.networks" (command line): there is no such setting`,
 		`gitlab.token (command line): every process on the machine can read the command line: set AIGW_CI_GITLAB_TOKEN`,
 		`gitlab.ulr (.aigw.yml:3): there is no such setting: did you mean gitlab.url?`,
-		`kubernetes (.aigw.yml:10): there is no such setting: see the table of settings`,
+		`kubernetes.chrat (.aigw.yml:12): there is no such setting: did you mean kubernetes.chart?`,
+		`kubernetes.chart.versoin (.aigw.yml:13): there is no such setting: did you mean kubernetes.chart.version?`,
+		`mirror (.aigw.yml:14): there is no such setting: see the table of settings`,
 		`--gateway-url (command line): it ends in /v1: give the base address alone (/v1 belongs to the addresses of models)`,
 		`docker.ports (.aigw.yml:8): "5052" is no published port such as 5052:5052 or 127.0.0.1:5052:5052`,
 		`AIGW_CI_VERIFY_TIMEOUT (environment): "soon" is no duration such as 90s or 5m`,
 		`verify.successes (.aigw.yml:5): "0" is no whole number from 1 to 100`,
 		`AIGW_CI_REHEARSE (environment): "maybe" is neither true nor false`,
 		`AIGW_CI_REGISTRY_USER (environment): registry.password is not set: an account needs both`,
+		`kubernetes.namespace (.aigw.yml:11): it is for the target kubernetes, and target is docker: leave it out, or set target to kubernetes`,
 		`docker.reload (.aigw.yml:9): gitlab-aigw is the gateway itself: name the containers beside it`,
 		`gitlab.url or gitlab.version (nowhere): it is not set: the instance whose gateway this is; set --gitlab-url, AIGW_CI_GITLAB_URL, or gitlab.url in .aigw.yml`,
 	}
@@ -326,9 +338,10 @@ func TestWarnings(t *testing.T) {
 		{"AIGW_CI_IMAGE_TAG=self-hosted-18.2.1-ee", "did you mean self-hosted-v18.2.1-ee?"},
 		{"AIGW_CI_DOCKER_MOUNTS=/srv/hf:/home/aigateway/.hf", "hides a part of the image"},
 		{"AIGW_CI_GATEWAY_ENVIRONMENT=AIGW_AUTH__BYPASS_EXTERNAL=True", "everyone may use the gateway"},
+		{"AIGW_CI_TARGET=kubernetes AIGW_CI_KUBERNETES_HOST=aigw.example.com", "without TLS"},
 		{"CI_SERVER_TLS_CA_FILE=gone.pem", "CI_SERVER_TLS_CA_FILE is ignored: there is no file gone.pem"},
 	} {
-		_, warnings, problems := load(t, Sources{Environ: []string{tt.environ}}, nil)
+		_, warnings, problems := load(t, Sources{Environ: strings.Fields(tt.environ)}, nil)
 		if problems != nil || len(warnings) != 1 || !strings.Contains(warnings[0], tt.want) {
 			t.Errorf("%s: problems %q, warnings %q, want one with %q", tt.environ, problems, warnings, tt.want)
 		}

@@ -40,11 +40,16 @@ func TestFileMistakes(t *testing.T) {
 		{"unknown, far", "log:\n  colour-scheme: x\n", []string{"log.colour-scheme (.aigw.yml:2): there is no such setting: log has level, format"}},
 		{"known, dotted", "log.level: debug\n", []string{"log.level (.aigw.yml:1): in a file it is written as log: {level: ...}"}},
 		{"unknown, dotted", "log.levle: debug\n", []string{"log.levle (.aigw.yml:1): there is no such setting: did you mean log.level?"}},
-		{"of a later release", "verify:\n  rake: local\n  gitlab: off\nmirror: x\n", []string{
-			"verify.rake (.aigw.yml:2): there is no such setting: verify has timeout, hold, successes",
-			"verify.gitlab (.aigw.yml:3): there is no such setting: verify has timeout, hold, successes",
-			"mirror (.aigw.yml:4): there is no such setting: see the table of settings",
+		{"of a later release", "verify:\n  weather: good\nmirror: x\nkubernetes:\n  chart:\n    weather-of-all-of-Asia: y\n", []string{
+			"verify.weather (.aigw.yml:2): there is no such setting: verify has timeout, hold, successes, gitlab, repair_url, rake, rake_user, rake_flag",
+			"mirror (.aigw.yml:3): there is no such setting: see the table of settings",
+			"kubernetes.chart.weather-of-all-of-Asia (.aigw.yml:6): there is no such setting: kubernetes.chart has repository, name, version, path, user, password",
 		}},
+		{"three levels, dotted", "kubernetes.chart.version: 0.15.1\n", []string{"kubernetes.chart.version (.aigw.yml:1): in a file it is written as kubernetes: {chart: {version: ...}}"}},
+		{"text for YAML", "target: kubernetes\nkubernetes:\n  values: replicaCount\n", []string{"kubernetes.values (.aigw.yml:3): names with values below it were expected"}},
+		{"list for YAML", "target: kubernetes\nkubernetes:\n  values: [a]\n", []string{"kubernetes.values (.aigw.yml:3): names with values below it were expected"}},
+		{"no name in YAML", "target: kubernetes\nkubernetes:\n  values:\n    ? [hunter2]\n    : x\n", []string{"kubernetes.values (.aigw.yml:4): before the : a name was expected"}},
+		{"a name twice in YAML", "target: kubernetes\nkubernetes:\n  values:\n    image: {tag: x, tag: y}\n", []string{"kubernetes.values (.aigw.yml:4): this name is already there, in line 4"}},
 		{"a huge key", strings.Repeat("k", 1000) + ": x\n", []string{strings.Repeat("k", 48) + `" and 952 bytes more (.aigw.yml:1): there is no such setting: see the table of settings`}},
 		{"key that is no name", "? [a]\n: b\n", []string{".aigw.yml:1: a name was expected"}},
 		{"list on top", "- gitlab\n", []string{`.aigw.yml:1: settings were expected, such as "gitlab:" with "url:" below it`}},
@@ -183,6 +188,8 @@ func TestEndlessFile(t *testing.T) {
 		{Environ: []string{"AIGW_CI_CA_FILE=x"}},
 		{Environ: []string{"AIGW_CI_GATEWAY_ENVIRONMENT_FROM=x"}},
 		{Environ: []string{"AIGW_CI_GATEWAY_ENVIRONMENT_FROM=A=x"}},
+		{Environ: []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_VALUES_FILES=x"}},
+		{Environ: []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_TLS_CERT=x", "AIGW_CI_KUBERNETES_TLS_KEY=x", "AIGW_CI_KUBERNETES_HOST=x.example.com"}},
 	} {
 		from.Open = func(name string) (fs.File, error) {
 			if name == "x" {
@@ -200,13 +207,13 @@ func TestEndlessFile(t *testing.T) {
 func FuzzFile(f *testing.F) {
 	for _, seed := range []string{
 		"gitlab:\n  url: https://gitlab.example.com\n", "gateway: {environment: {A: b, C: ''}}", "docker: {ports: [1:1, 2:2]}",
-		"a: &a [*a]", "? x\n: y", "%YAML 1.1\n---\n- |\n  x", "{a: {b: {c: {d: [[[]]]}}}}", "gitlab:\n\t- x", "\ufeff---\n~\n...",
+		"target: kubernetes\nkubernetes:\n  chart: {version: 1.2.3}\n  values: {a: [{b: 1}], ? [c] : d, <<: {e: f}}", "a: &a [*a]", "? x\n: y", "%YAML 1.1\n---\n- |\n  x", "{a: {b: {c: {d: [[[]]]}}}}", "gitlab:\n\t- x", "\ufeff---\n~\n...",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		settings, _, problems := load(t, Sources{}, files{".aigw.yml": text})
-		if problems == nil && (settings.Target != "docker" || settings.Verify.Successes < 1 || settings.Docker.Container == "") {
+		if problems == nil && (settings.Target != "docker" && settings.Target != "kubernetes" || settings.Verify.Successes < 1 || settings.Docker.Container == "") {
 			t.Errorf("accepted with impossible settings: %+v", settings)
 		}
 		for _, p := range problems {

@@ -78,6 +78,10 @@ func (l *loader) put(in layer, s Setting, from origin, text string) {
 		if len(values) > 0 {
 			in[s.Variable] = entry{text: encodeMap(values), from: from, keys: keys}
 		}
+	case YAML:
+		if strings.TrimSpace(text) != "" { // which may begin with blanks that mean something
+			in[s.Variable] = entry{text: text, from: from}
+		}
 	default:
 		if text = strings.TrimSpace(text); text != "" {
 			in[s.Variable] = entry{text: text, from: from}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -44,6 +45,8 @@ func (l *loader) readFiles(s *Settings) {
 		s.Gateway.CABundle = l.certificates("gateway.ca_bundle", s.Gateway.CAFile)
 	}
 	s.Gateway.Environment = l.variables(s)
+	l.readPair(&s.Kubernetes)
+	l.readValues(&s.Kubernetes)
 }
 
 func (l *loader) certificates(setting, path string) []byte {
@@ -52,6 +55,52 @@ func (l *loader) certificates(setting, path string) []byte {
 		l.wrong(setting, "%s", reason(err))
 	}
 	return bundle
+}
+
+// readPair reads the certificate of the Ingress and its key, which must belong
+// together. Whether it is good for the host, and still is, the target says.
+func (l *loader) readPair(k *Kubernetes) {
+	readPEM := func(setting, path string) []byte {
+		if path == "" {
+			return nil
+		}
+		data, err := read(l.open, path, largestBundle)
+		if err != nil {
+			l.wrong(setting, "%s", reason(err))
+		}
+		return data
+	}
+	cert, key := readPEM("kubernetes.tls_cert", k.TLSCertFile), readPEM("kubernetes.tls_key", k.TLSKeyFile)
+	if cert == nil || key == nil {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		l.wrong("kubernetes.tls_key", "%s and %s make no pair: %s", k.TLSCertFile, k.TLSKeyFile, strings.TrimPrefix(err.Error(), "tls: "))
+		return
+	}
+	k.TLSCert, k.TLSKey = cert, secret.Value(key)
+}
+
+// readValues reads the values for the chart, in the order in which they count.
+func (l *loader) readValues(k *Kubernetes) {
+	const setting = "kubernetes.values_files"
+	for _, path := range k.ValuesFiles {
+		text, err := read(l.open, path, largestFile)
+		if err != nil {
+			l.wrong(setting, "%s", reason(err))
+			continue
+		}
+		if wrong := mapping(text); wrong != nil {
+			from, _ := l.origin(setting)
+			l.report(origin{from.setting, wrong.at(path, 0)}.problem("%s", wrong.message))
+			continue
+		}
+		k.Values = append(k.Values, Document{Source: path, Text: text})
+	}
+	if k.Inline != "" {
+		from, _ := l.origin("kubernetes.values")
+		k.Values = append(k.Values, Document{Source: from.setting, Text: []byte(k.Inline)})
+	}
 }
 
 // variables are gateway.environment and the files of gateway.environment_from

@@ -33,6 +33,12 @@ func TestSecretsAreInNoMessage(t *testing.T) {
 		"file: text":              {File: "text.yml"},
 		"file: in the wrong type": {File: "type.yml"},
 		"env file":                {Environ: []string{"AIGW_CI_GATEWAY_ENVIRONMENT_FROM=bad.env"}},
+		"chart password alone":    {Environ: []string{"AIGW_CI_KUBERNETES_CHART_PASSWORD=" + canary}},
+		"chart in a URL":          {Environ: []string{"AIGW_CI_KUBERNETES_CHART_REPOSITORY=https://u:" + canary + "@charts.example.com"}},
+		"key for its path":        {Environ: []string{"AIGW_CI_KUBERNETES_TLS_KEY=-----BEGIN PRIVATE KEY----- " + canary}},
+		"key that is none":        {Environ: []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_HOST=a.example.com", "AIGW_CI_KUBERNETES_TLS_CERT=text.yml", "AIGW_CI_KUBERNETES_TLS_KEY=text.yml"}},
+		"values":                  {Environ: []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_VALUES=? [" + canary + "]\n: x"}},
+		"file: values":            {File: "values.yml"},
 		"certificate":             {Environ: []string{"AIGW_CI_CA_FILE=bad.env"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +46,8 @@ func TestSecretsAreInNoMessage(t *testing.T) {
 			from.Open = files{
 				"list.yml": "gitlab: {token: [" + canary + "]}", "syntax.yml": "gitlab: {token: '" + canary + "\n", "alias.yml": "gitlab: {token: *" + canary + "}",
 				"text.yml": canary, "type.yml": "gateway:\n  environment:\n    A: [" + canary + "]\nlog:\n  level: [" + canary + "]\n",
-				"bad.env": "A=\"" + canary + "\n",
+				"values.yml": "target: kubernetes\nkubernetes:\n  values: [" + canary + "]\n",
+				"bad.env":    "A=\"" + canary + "\n",
 			}.open
 			_, warnings, err := Load(t.Context(), from)
 			if err == nil {

@@ -21,6 +21,9 @@ const (
 // checkValue reports why a setting cannot have a value; values of lists are
 // checked one by one. It returns the value in the form in which it is used.
 func checkValue(s Setting, value string) (string, error) {
+	if s.Type == YAML {
+		return value, yamlValue(value)
+	}
 	longest := longestText
 	if s.Secret {
 		longest = longestSecret
@@ -54,7 +57,7 @@ var checks = map[string]func(string) (string, error){
 	"image.platform":    matching(`linux/[a-z0-9_]{1,20}(/[a-z0-9.]{1,10})?`, "a platform such as linux/amd64"),
 	"registry.user":     matching(`[^:\s]{1,255}`, "the name of an account, without : and blanks"),
 	"registry.password": token,
-	"target":            oneOf("docker"),
+	"target":            oneOf("docker", "kubernetes"),
 	"gateway.url":       gatewayAddress,
 	"docker.container":  containerName,
 	"docker.ports":      port,
@@ -65,9 +68,37 @@ var checks = map[string]func(string) (string, error){
 	"docker.reload":     containerName,
 	"verify.timeout":    duration(time.Second, 6*time.Hour),
 	"verify.hold":       duration(0, 6*time.Hour),
-	"verify.successes":  number(1, 100),
-	"log.level":         oneOf("debug", "info", "warn", "error"),
-	"log.format":        oneOf("text", "json"),
+
+	"kubernetes.namespace":        matching(label, "a name of a namespace: at most 63 small letters, digits and -"),
+	"kubernetes.release":          release,
+	"kubernetes.chart.repository": chartRepository,
+	"kubernetes.chart.name":       matching(`[a-z0-9][a-z0-9._-]{0,127}`, "the name of a chart, such as ai-gateway"),
+	"kubernetes.chart.version":    matching(`v?(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?`, "a version of a chart, such as 0.15.1"),
+	"kubernetes.chart.user":       matching(`[^:\s]{1,255}`, "the name of an account, without : and blanks"),
+	"kubernetes.chart.password":   token,
+	"kubernetes.host":             hostName,
+	"kubernetes.tls_cert":         pemFile,
+	"kubernetes.tls_key":          pemFile,
+
+	"verify.successes": number(1, 100),
+	"verify.gitlab":    oneOf("auto", "required", "off"),
+	"verify.rake":      rake,
+	// Source: docs.gitlab.com/user/reserved_names, usernames.
+	"verify.rake_user": matching(`[A-Za-z0-9_.][A-Za-z0-9_.-]{0,254}`, "the name of a GitLab user"),
+
+	"log.level":  oneOf("debug", "info", "warn", "error"),
+	"log.format": oneOf("text", "json"),
+}
+
+// yamlValue reports why a text is not what a setting of type YAML takes.
+func yamlValue(text string) error {
+	if len(text) > largestFile {
+		return fmt.Errorf("it has %d bytes, more than %d", len(text), largestFile)
+	}
+	if wrong := mapping([]byte(text)); wrong != nil {
+		return wrong
+	}
+	return nil
 }
 
 func oneOf(words ...string) func(string) (string, error) {
@@ -76,9 +107,6 @@ func oneOf(words ...string) func(string) (string, error) {
 			if value == w {
 				return w, nil
 			}
-		}
-		if len(words) == 1 {
-			return "", fmt.Errorf("%s is not known: it can be %s", quote(value), words[0])
 		}
 		return "", fmt.Errorf("%s is not known: it is one of %s", quote(value), strings.Join(words, ", "))
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,6 +36,24 @@ func TestAcceptedValues(t *testing.T) {
 		{"verify.hold", "0", ""},
 		{"verify.successes", "007", "7"},
 		{"rehearse", "TRUE", ""},
+		{"target", "kubernetes", ""},
+		{"kubernetes.namespace", "duo-2", ""},
+		{"kubernetes.release", "duo.gateway", ""},
+		{"kubernetes.context", "infrastructure/clusters:production", ""},
+		{"kubernetes.chart.repository", "https://gitlab.example.com/api/v4/projects/7/packages/helm/stable/", "https://gitlab.example.com/api/v4/projects/7/packages/helm/stable"},
+		{"kubernetes.chart.repository", "oci://registry.example.com:5000/mirror/charts/", "oci://registry.example.com:5000/mirror/charts"},
+		{"kubernetes.chart.repository", "oci://registry.example.com", ""},
+		{"kubernetes.chart.version", "v0.15.1-rc.1+build.7", ""},
+		{"kubernetes.host", "AIGW.Example.com", "aigw.example.com"},
+		{"kubernetes.values", "\n  a: {b: [1, two]}\n  c: ~\n", ""},
+		{"kubernetes.values", "a: &x {b: 1}\nc: *x\n", ""},
+		{"verify.gitlab", "off", ""},
+		{"verify.rake", "local", ""},
+		{"verify.rake", "docker:gitlab", ""},
+		{"verify.rake", "kubernetes:gitlab", ""},
+		{"verify.rake", "ssh:git@gitlab.example.com", ""},
+		{"verify.rake", "ssh:git@[2001:db8::1]:2222", ""},
+		{"verify.rake_user", "alice.b-c", ""},
 	} {
 		s, ok := named(tt.setting)
 		if !ok {
@@ -116,7 +135,7 @@ func TestRefusedValues(t *testing.T) {
 		"image.platform":    {{"amd64", "platform"}, {"windows/amd64", "platform"}, {"linux/", "platform"}, {"linux/a/b/c", "platform"}},
 		"registry.user":     {{"a:b", "account"}, {"a b", "account"}, {strings.Repeat("a", 256), "account"}},
 		"registry.password": {{"a b", "blanks"}},
-		"target":            {{"kubernetes", "it can be docker"}, {"Docker", "it can be docker"}},
+		"target":            {{"podman", "one of docker, kubernetes"}, {"Docker", "one of docker"}},
 		"gateway.url": {
 			{"https://aigw.example.com/v1", "/v1"},
 			{"http://localhost:5052", "localhost"},
@@ -143,10 +162,48 @@ func TestRefusedValues(t *testing.T) {
 			{"/a", "no mount"}, {"/a:/b:ro:z", "no mount"}, {"/a:/b:exec", "neither ro nor rw"}, {"./a:/b", "source"},
 			{"/a/../b:/b", "source"}, {"/a:b", "target"}, {"/a:/", "target"}, {"/a:/b/", "target"},
 		},
-		"docker.reload":    {{"a b", "name"}},
-		"verify.timeout":   {{"300", "write 300s"}, {"5 min", "duration"}, {"0s", "between"}, {"-5s", "between"}, {"7h", "between"}},
-		"verify.hold":      {{"-1s", "between"}, {"x", "duration"}},
-		"verify.successes": {{"0", "whole number"}, {"101", "whole number"}, {"3.0", "whole number"}, {"three", "whole number"}},
+		"docker.reload":        {{"a b", "name"}},
+		"kubernetes.namespace": {{"Duo", "namespace"}, {"-a", "namespace"}, {"a.b", "namespace"}, {strings.Repeat("a", 64), "namespace"}},
+		"kubernetes.release":   {{"Duo", "release"}, {"a_b", "release"}, {strings.Repeat("a", 54), "53"}},
+		"kubernetes.context":   {{"a\x00b", "control characters"}},
+		"kubernetes.chart.repository": {
+			{"charts.example.com", "neither https"}, {"/srv/charts", "kubernetes.chart.path"}, {"git+https://x.example.com", "neither https"},
+			{"https://user:hunter2@charts.example.com", "a user or a password"}, {"https://charts.example.com?token=hunter2", "query"},
+			{"https://charts.example.com#", "fragment"}, {"https://", "host name"}, {"https://charts.example.com:0", "port"},
+			{"https://charts.example.com/index.yaml", "index.yaml"},
+			{"oci://", "no repository"}, {"oci://u:hunter2@registry.example.com/charts", "no repository"},
+			{"oci://registry.example.com/charts:1.0.0", "no repository"}, {"oci://registry.example.com/a//b", "no repository"},
+		},
+		"kubernetes.chart.name":     {{"ai-gateway/ai-gateway", "name of a chart"}, {"../x", "name of a chart"}, {strings.Repeat("a", 129), "name of a chart"}},
+		"kubernetes.chart.version":  {{"0.15", "version"}, {"latest", "version"}, {">=0.1.0", "version"}, {"0.01.0", "version"}, {"1.0.0 ", "version"}},
+		"kubernetes.chart.path":     {{"a\x00b", "control characters"}},
+		"kubernetes.chart.user":     {{"a:b", "account"}},
+		"kubernetes.chart.password": {{"a b", "blanks"}},
+		"kubernetes.host": {
+			{"https://aigw.example.com", "URL"}, {"aigw.example.com:443", "no host name"}, {"*.example.com", "no host name"},
+			{"10.0.0.1", "no host name"}, {"aigw..example.com", "no host name"}, {strings.Repeat("a.", 127) + "example", "no host name"},
+		},
+		"kubernetes.tls_cert": {{"-----BEGIN CERTIFICATE----- hunter2", "type File"}},
+		"kubernetes.tls_key":  {{"-----BEGIN PRIVATE KEY----- hunter2", "type File"}},
+		"kubernetes.values": {
+			{"hunter2", "names with values"}, {"- hunter2", "names with values"}, {"a: [hunter2", "no valid YAML"},
+			{"a: 1\nb: 2\na: hunter2", "line 3: this name is already there, in line 1"}, {"a: 1\n---\nb: 2\n", "more than one document"},
+			{"a: *hunter2", "no valid YAML"}, {"a: \xff", "UTF-8"}, {"a: \n" + strings.Repeat("#", largestFile), "bytes, more than"},
+			{"[hunter2]: x", "before the : a name"},
+		},
+		"verify.timeout":    {{"300", "write 300s"}, {"5 min", "duration"}, {"0s", "between"}, {"-5s", "between"}, {"7h", "between"}},
+		"verify.hold":       {{"-1s", "between"}, {"x", "duration"}},
+		"verify.successes":  {{"0", "whole number"}, {"101", "whole number"}, {"3.0", "whole number"}, {"three", "whole number"}},
+		"verify.gitlab":     {{"on", "one of auto, required, off"}},
+		"verify.repair_url": {{"yes", "true nor false"}},
+		"verify.rake": {
+			{"gitlab", "none of local"}, {"local:x", "none of local"}, {"docker:", "name of a container"}, {"docker:a b", "name of a container"}, {"docker:-x", "name of a container"},
+			{"kubernetes:", "name of a namespace"}, {"kubernetes:a/b", "name of a namespace"}, {"ssh:gitlab.example.com", "USER@HOST"},
+			{"ssh:git@", "USER@HOST"}, {"ssh:git@-oProxyCommand=id", "USER@HOST"}, {"ssh:-x@gitlab.example.com", "USER@HOST"},
+			{"ssh:git@gitlab.example.com:0", "USER@HOST"}, {"ssh:git@gitlab.example.com:", "USER@HOST"}, {"ssh:git@gitlab.example.com/x", "USER@HOST"},
+		},
+		"verify.rake_user": {{"a b", "GitLab user"}, {"a]; id", "GitLab user"}, {"a,b", "GitLab user"}, {"-a", "GitLab user"}},
+		"verify.rake_flag": {{"on", "true nor false"}},
 		"rehearse":         {{"yes", "true nor false"}, {"2", "true nor false"}},
 		"rollback":         {{"nein", "true nor false"}},
 		"report.dir":       {{"a\x00b", "control characters"}},
@@ -155,7 +212,8 @@ func TestRefusedValues(t *testing.T) {
 	}
 	for _, s := range Catalogue() {
 		cases, ok := tests[s.Name]
-		if !ok && s.Type != Map && s.Name != "ca_file" && s.Name != "gateway.ca_bundle" && s.Name != "gateway.environment_from" {
+		file := []string{"ca_file", "gateway.ca_bundle", "gateway.environment_from", "kubernetes.values_files"}
+		if !ok && s.Type != Map && !slices.Contains(file, s.Name) {
 			t.Errorf("%s: nothing is known to be wrong for it", s.Name)
 		}
 		for _, c := range cases {
@@ -182,14 +240,18 @@ func TestAbsurdlyLongValues(t *testing.T) {
 		if s.Type == Map {
 			continue
 		}
-		_, _, problems := load(t, Sources{Environ: []string{s.Variable + "=" + huge}}, nil)
+		target := "AIGW_CI_TARGET=docker"
+		if strings.HasPrefix(s.Name, "kubernetes.") {
+			target = "AIGW_CI_TARGET=kubernetes"
+		}
+		_, _, problems := load(t, Sources{Environ: []string{target, s.Variable + "=" + huge}}, nil)
 		if len(problems) == 0 || len(problems[0]) > 300 {
 			t.Errorf("%s: %d problems", s.Name, len(problems))
 		}
 		if s.Type != List {
 			continue
 		}
-		_, _, problems = load(t, Sources{Environ: []string{s.Variable + "=" + strings.Repeat("a,", 100000)}}, nil)
+		_, _, problems = load(t, Sources{Environ: []string{target, s.Variable + "=" + strings.Repeat("a,", 100000)}}, nil)
 		if len(problems) != 1 || !strings.Contains(problems[0], "100000 values") {
 			t.Errorf("%s: %.300q", s.Name, problems)
 		}
@@ -199,6 +261,7 @@ func TestAbsurdlyLongValues(t *testing.T) {
 func TestContradictions(t *testing.T) {
 	t.Parallel()
 	bundle := certificate(t)
+	cert, key := pair(t)
 	for _, tt := range []struct {
 		name    string
 		environ []string
@@ -215,11 +278,26 @@ func TestContradictions(t *testing.T) {
 		{"gateway is GitLab", []string{"AIGW_CI_GITLAB_URL=https://a.example.com", "AIGW_CI_GATEWAY_URL=https://A.example.com/"}, "same as gitlab.url"},
 		{"GitLab on localhost", []string{"AIGW_CI_GITLAB_URL=http://localhost:3000"}, "AIGW_CI_GITLAB_URL (environment): it leads to the machine that asks"},
 		{"GitLab on localhost by default", []string{"CI_SERVER_URL=http://127.0.0.1"}, "CI_SERVER_URL (environment): it leads to the machine that asks"},
+		{"a namespace for docker", []string{"AIGW_CI_KUBERNETES_NAMESPACE=duo"}, "AIGW_CI_KUBERNETES_NAMESPACE (environment): it is for the target kubernetes, and target is docker"},
+		{"a container for kubernetes", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_DOCKER_CONTAINER=duo"}, "AIGW_CI_DOCKER_CONTAINER (environment): it is for the target docker, and target is kubernetes"},
+		{"chart user without password", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_CHART_USER=deploy"}, "kubernetes.chart.password is not set"},
+		{"chart in two places", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_CHART_PATH=x.tgz", "AIGW_CI_KUBERNETES_CHART_REPOSITORY=oci://registry.example.com/x"}, "KUBERNETES_CHART_REPOSITORY (environment): kubernetes.chart.path is set"},
+		{"certificate without key", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_HOST=a.example.com", "AIGW_CI_KUBERNETES_TLS_CERT=ca.pem"}, "kubernetes.tls_key is not set"},
+		{"key without certificate", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_HOST=a.example.com", "AIGW_CI_KUBERNETES_TLS_KEY=ca.pem"}, "kubernetes.tls_cert is not set"},
+		{"certificate without host", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_TLS_CERT=tls.crt", "AIGW_CI_KUBERNETES_TLS_KEY=tls.key"}, "kubernetes.host is not set"},
+		{"another's key", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_HOST=a.example.com", "AIGW_CI_KUBERNETES_TLS_CERT=ca.pem", "AIGW_CI_KUBERNETES_TLS_KEY=tls.key"}, "ca.pem and tls.key make no pair: private key"},
+		{"no values in a file of values", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_VALUES_FILES=list.yml"}, "AIGW_CI_KUBERNETES_VALUES_FILES (list.yml:1): names with values"},
+		{"no file of values", []string{"AIGW_CI_TARGET=kubernetes", "AIGW_CI_KUBERNETES_VALUES_FILES=gone.yml"}, "there is no file gone.yml"},
+		{"repair, and do not look", []string{"AIGW_CI_VERIFY_GITLAB=off", "AIGW_CI_VERIFY_REPAIR_URL=true", "AIGW_CI_GATEWAY_URL=https://a.example.com"}, "verify.gitlab is off"},
+		{"repair with nothing", []string{"AIGW_CI_VERIFY_REPAIR_URL=true"}, "gateway.url is not set"},
+		{"required without a token", []string{"AIGW_CI_VERIFY_GITLAB=required"}, "gitlab.token is not set"},
+		{"a user for no task", []string{"AIGW_CI_VERIFY_RAKE_USER=alice"}, "verify.rake is not set"},
+		{"consent to no task", []string{"AIGW_CI_VERIFY_RAKE_FLAG=true"}, "verify.rake is not set"},
 		{"a bad address of its own", []string{"AIGW_CI_GATEWAY_ENVIRONMENT=AIGW_GITLAB_URL=gitlab"}, "AIGW_GITLAB_URL: it has no scheme"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, problems := load(t, Sources{Environ: tt.environ}, files{"ca.pem": bundle})
+			_, _, problems := load(t, Sources{Environ: tt.environ}, files{"ca.pem": bundle, "tls.crt": cert, "tls.key": key, "list.yml": "- a\n"})
 			if len(problems) != 1 || !strings.Contains(problems[0], tt.want) {
 				t.Errorf("got %q, want one with %q", problems, tt.want)
 			}
@@ -229,6 +307,8 @@ func TestContradictions(t *testing.T) {
 		"GitLab on localhost, told to the gateway by another name": {
 			"AIGW_CI_GITLAB_URL=http://127.0.0.1:8080", "AIGW_CI_GATEWAY_ENVIRONMENT=AIGW_GITLAB_URL=http://172.17.0.1:8080",
 		},
+		"a context for everybody":   {"KUBE_CONTEXT=group/project:agent"},
+		"nothing consented":         {"AIGW_CI_VERIFY_REPAIR_URL=false", "AIGW_CI_VERIFY_RAKE_FLAG=false"},
 		"one port on two addresses": {"AIGW_CI_DOCKER_PORTS=127.0.0.1:5052:5052,10.0.0.1:5052:5052"},
 	} {
 		if _, _, problems := load(t, Sources{Environ: environ}, nil); problems != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,12 @@ func asInput(s config.Setting) []string {
 	if s.Type == config.Boolean || s.Type == config.Number {
 		lines = append(lines, "  type: "+string(s.Type))
 	}
-	if words := enumerations[s.Name]; words != nil {
+	if words := slices.Clone(enumerations[s.Name]); words != nil {
+		for i, word := range words {
+			if word == "off" { // which GitLab reads as false. Source: YAML 1.1, yaml.org/type/bool
+				words[i] = quoted(word)
+			}
+		}
 		lines = append(lines, `  options: ["", `+strings.Join(words, ", ")+"]")
 	}
 	lines = append(lines, "  default: "+byDefault)
@@ -132,6 +138,9 @@ func golden(t *testing.T, path string, of func(string) string) {
 
 // tables is where the tables of inputs are, each after a line "<!-- inputs NAME -->".
 const tables = "docs/components.md"
+
+// kubernetesPage has examples as well, but no table.
+const kubernetesPage = "docs/kubernetes.md"
 
 var tableMark = regexp.MustCompile(`(?s)<!-- inputs ([\w-]+) -->\n.*?<!-- /inputs -->`)
 

@@ -134,18 +134,19 @@ func TestDefaultsAreThePrograms(t *testing.T) {
 // directory of the reports is where GitLab looks for them.
 func TestSettingsFileCounts(t *testing.T) {
 	t.Parallel()
-	const file = "testdata/settings.yml"
-	want, _, err := load([]string{"CI_SERVER_URL=https://gitlab.example.com"}, file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, component := range jobs {
-		got, _, err := load(environ(t, component, nil), file)
+	for _, file := range []string{"testdata/settings.yml", "testdata/kubernetes.yml"} {
+		want, _, err := load([]string{"CI_SERVER_URL=https://gitlab.example.com"}, file)
 		if err != nil {
-			t.Fatalf("%s: %v", component, err)
+			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", component, diff)
+		for _, component := range jobs {
+			got, _, err := load(environ(t, component, nil), file)
+			if err != nil {
+				t.Fatalf("%s: %v", component, err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s: %s", component, file, diff)
+			}
 		}
 	}
 	for _, s := range settings() {
@@ -193,11 +194,31 @@ func TestValuesArrive(t *testing.T) {
 	}
 }
 
+// The settings of the other target arrive as well, a document of YAML as it is.
+func TestValuesArriveForKubernetes(t *testing.T) {
+	t.Parallel()
+	given := map[string]any{
+		"target": "kubernetes", "kubernetes_namespace": "duo", "kubernetes_context": "group/clusters:production",
+		"kubernetes_chart_repository": "oci://registry.example.com/charts", "kubernetes_chart_version": "0.15.1",
+		"kubernetes_values": "replicaCount: 2\nresources:\n  limits: {memory: 4Gi}\n", "verify_gitlab": "off",
+	}
+	got, warnings, err := load(environ(t, "upgrade", given), "")
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	k := got.Kubernetes
+	if got.Target != "kubernetes" || k.Namespace != "duo" || k.Context != given["kubernetes_context"] || got.Verify.GitLab != "off" ||
+		k.Chart.Repository != given["kubernetes_chart_repository"] || k.Chart.Version != "0.15.1" || string(k.Inline) != given["kubernetes_values"] {
+		t.Errorf("something got lost: %+v", got)
+	}
+}
+
 // enumerations are the words that a setting takes, where it takes only some.
 var enumerations = map[string][]string{
-	"target":     {"docker"},
-	"log.level":  {"debug", "info", "warn", "error"},
-	"log.format": {"text", "json"},
+	"target":        {"docker", "kubernetes"},
+	"verify.gitlab": {"auto", "required", "off"},
+	"log.level":     {"debug", "info", "warn", "error"},
+	"log.format":    {"text", "json"},
 }
 
 func TestEnumerations(t *testing.T) {
@@ -205,7 +226,7 @@ func TestEnumerations(t *testing.T) {
 	for _, s := range settings() {
 		words := enumerations[s.Name]
 		for _, word := range words {
-			if _, _, err := load([]string{s.Variable + "=" + word}, ""); err != nil {
+			if _, _, err := load([]string{s.Variable + "=" + word, "AIGW_CI_GITLAB_TOKEN=glpat-1234567890"}, ""); err != nil {
 				t.Errorf("%s: %s is refused: %v", s.Name, word, err)
 			}
 		}

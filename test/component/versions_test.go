@@ -68,7 +68,7 @@ func versions(files map[string]string) []string {
 func versionedFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
-	for _, file := range []string{"VERSION", "CHANGELOG.md", "README.md", tables} {
+	for _, file := range []string{"VERSION", "CHANGELOG.md", "README.md", tables, kubernetesPage} {
 		files[file] = read(t, file)
 	}
 	for _, component := range components {
@@ -83,7 +83,7 @@ func TestVersionsAgree(t *testing.T) {
 	for _, w := range versions(files) {
 		t.Error(w)
 	}
-	for _, file := range []string{"README.md", tables} {
+	for _, file := range []string{"README.md", tables, kubernetesPage} {
 		if !addressPattern.MatchString(files[file]) {
 			t.Errorf("%s has no example of an include", file)
 		}
