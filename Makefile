@@ -1,13 +1,15 @@
 # `make demo` shows the main job; `make test` runs every test. Both install what they
 # need on a fresh Debian machine, and clean up what they start.
 
+# The flags of `make build` are those of all tests, so that what is compiled for one is
+# there for the others.
 GO     ?= go
 export CGO_ENABLED ?= 0
 
 VERSION := $(shell cat VERSION)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 
-.PHONY: all build demo test format vet unit race failures docker kubernetes bench clean
+.PHONY: all build demo test format vet unit race failures fuzz docker kubernetes soak bench clean
 
 all: build
 
@@ -32,38 +34,74 @@ format:
 	if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
 
 vet:
-	$(GO) vet ./...
-	$(GO) vet -tags docker ./...
-	$(GO) vet -tags kubernetes ./...
-	$(GO) vet -tags gitlab ./test/release
+	$(GO) vet -trimpath ./...
+	$(GO) vet -trimpath -tags docker ./...
+	$(GO) vet -trimpath -tags kubernetes ./...
+	$(GO) vet -trimpath -tags gitlab ./test/release
 
 unit:
-	$(GO) test ./...
+	$(GO) test -trimpath ./...
 
 race:
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+	CGO_ENABLED=1 $(GO) test -trimpath -race -shuffle=on ./...
 
 # Whole runs, disturbed at every call that changes something; "unit" tries a sample.
 failures:
 	@mkdir -p build
 	@echo "disturbing whole runs at every call (build/failure-order.log)"
-	@$(GO) test -count=1 -v -timeout 20m -run TestFailureOrder ./cmd/aigw-ci -every-point >build/failure-order.log || \
+	@$(GO) test -trimpath -count=1 -v -timeout 20m -run TestFailureOrder ./cmd/aigw-ci -every-point >build/failure-order.log || \
 		{ grep -A40 -e '--- FAIL' build/failure-order.log; exit 1; }
 	@grep 'calls of this run' build/failure-order.log
+
+# Every fuzz target, one after the other, each for this long. What one finds is kept in
+# testdata/fuzz beside it, and is from then on a case of "unit".
+FUZZTIME ?= 30s
+
+fuzz:
+	@$(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | while read -r package; do \
+		$(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		done || exit 1; \
+	done
 
 # Everything that needs an engine, a real nginx in front and a real sshd.
 docker: build
 	@scripts/install-debian nginx-light openssh-server git rsync
-	scripts/with-engine $(GO) test -tags docker -count=1 -p 1 -timeout 30m ./internal/docker ./internal/lab/... ./test/...
+	scripts/with-engine $(GO) test -trimpath -tags docker -count=1 -p 1 -timeout 30m ./internal/docker ./internal/lab/... ./test/...
 
 # Everything that needs a Kubernetes cluster. The first time it is built, from source.
 kubernetes:
-	scripts/with-cluster $(GO) test -tags kubernetes -count=1 -p 1 -timeout 30m ./test/kubernetes ./internal/kubernetes
+	scripts/with-cluster $(GO) test -trimpath -tags kubernetes -count=1 -p 1 -timeout 30m ./test/kubernetes ./internal/kubernetes
+
+# The crash matrix in full: the program killed at every request that changes something,
+# on a real engine and in a real cluster, and then disturbed at random for SOAK
+# on each. It ends with one table.
+SOAK ?= 1h
+SEED ?= 1
+
+soak: export AIGW_TEST_SOAK = $(SOAK)
+soak: export AIGW_TEST_SEED = $(SEED)
+soak: export AIGW_TEST_TABLE = $(CURDIR)/build/soak.txt
+soak: export AIGW_TEST_HURRIED = $(CURDIR)/build/hurried/aigw-ci
+soak: build
+	@scripts/install-debian nginx-light
+	@mkdir -p build/hurried
+	@: >build/soak.txt
+	@$(GO) test -trimpath -c -o build/hurried/aigw-ci ./cmd/aigw-ci
+	@echo "seed $(SEED); every point and its end: build/soak-docker.log, build/soak-kubernetes.log"
+	@failed=0; \
+	scripts/with-engine $(GO) test -trimpath -tags docker -count=1 -v -timeout 0 -parallel 6 -run '^TestCrash$$' ./test/docker >build/soak-docker.log || failed=1; \
+	[ "$(KUBERNETES)" = no ] || \
+	scripts/with-cluster $(GO) test -trimpath -tags kubernetes -count=1 -v -timeout 0 -parallel 5 -run '^TestCrash$$' ./test/kubernetes >build/soak-kubernetes.log || failed=1; \
+	printf '%-44s %8s %8s %9s %9s %6s %6s\n' 'target: path' points tried survived restored lost unmet; \
+	cat build/soak.txt; exit $$failed
 
 bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 5x ./internal/...
+	$(GO) test -trimpath -run '^$$' -bench . -benchtime 5x ./internal/...
 	@scripts/install-debian nginx-light
-	scripts/with-engine $(GO) test -tags docker -run '^$$' -bench . -benchtime 3x ./test/...
+	scripts/with-engine $(GO) test -trimpath -tags docker -run '^$$' -bench . -benchtime 3x ./test/...
+	$(if $(filter no,$(KUBERNETES)),,scripts/with-cluster $(GO) test -trimpath -tags kubernetes -run '^$$' -bench . -benchtime 1x ./test/kubernetes)
 
 clean:
 	rm -rf bin build

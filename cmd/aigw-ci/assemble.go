@@ -48,6 +48,7 @@ func assemble(s *session) (*assembly, error) {
 		Version:   s.settings.GitLab.Version,
 		Transport: web,
 		Patience:  a.pace.patience,
+		Redactor:  s.redact,
 		Log:       log,
 	}
 	o.Predefined.ServerURL, o.Predefined.Version = s.getenv("CI_SERVER_URL"), s.getenv("CI_SERVER_VERSION")
@@ -67,7 +68,7 @@ func assemble(s *session) (*assembly, error) {
 		Password:      s.settings.Registry.Password,
 		Environment:   s.getenv,
 		TrustedRealms: realms,
-		Redact:        s.redact.Add,
+		Redactor:      s.redact,
 		Log:           log,
 	})
 	return a, err

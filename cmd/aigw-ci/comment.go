@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode"
 
 	"aigw-ci/internal/gitlab"
 )
@@ -41,7 +42,7 @@ func (s *session) writeComment(ctx context.Context, mergeRequest string) (gitlab
 	}
 	// A pipeline can plan for several gateways, and their containers can have the
 	// same name on different machines: it is the job that is different.
-	job, place := s.getenv("CI_JOB_NAME"), s.place()
+	job, place := oneLine(s.getenv("CI_JOB_NAME")), s.place()
 	text := string(summary)
 	if job != "" {
 		text += "\nPlanned by the job `" + strings.ReplaceAll(job, "`", "'") + "`.\n"
@@ -54,4 +55,16 @@ func (s *session) writeComment(ctx context.Context, mergeRequest string) (gitlab
 		Subject:      s.name + ": " + strings.TrimSpace(job+" "+place.Kind+"/"+place.Name),
 		Text:         s.redact.String(text),
 	})
+}
+
+// oneLine is what somebody called a job, fit for a line of a comment: a name with line
+// breaks could begin a line with one of GitLab's quick actions.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
 }

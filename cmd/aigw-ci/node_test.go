@@ -10,12 +10,14 @@ import (
 	"aigw-ci/internal/rake"
 )
 
-// FuzzWayToNode holds two grammars together: what the settings take for verify.rake is
-// a way that can be gone.
+// FuzzWayToNode holds two grammars together: the settings take for verify.rake what is
+// a way that can be gone, and nothing else.
 func FuzzWayToNode(f *testing.F) {
 	for _, seed := range []string{
 		"local", "docker:gitlab", "docker:a.b_c-d", "kubernetes:gitlab", "kubernetes:a1", "ssh:root@gitlab.example.com", "ssh:a.b@GitLab:2222",
 		"ssh:git@10.0.0.1", "ssh:git@[2001:db8::1]:22", "ssh:git@[::ffff:10.0.0.1]", "ssh:git@a.-b", "ssh:git@x:022", "ssh:0@x", "docker:-x", "local:",
+		"", "docker:", "docker:a", "kubernetes:-a", "kubernetes:A", "ssh:root@", "ssh:@host", "ssh:root@host:0", "ssh:root@host:65536", "ssh:root@host.",
+		"ssh:root@[::1]", "ssh:root@[::1%eth0]:22", "ssh:root@[10.0.0.1]", "ssh:root@::1", "ssh:root:secret@host", "ssh:root@a_b", "telnet:host", " local", "Local",
 	} {
 		f.Add(seed)
 	}
@@ -25,6 +27,9 @@ func FuzzWayToNode(f *testing.F) {
 			Open:    func(string) (fs.File, error) { return nil, fs.ErrNotExist },
 		})
 		if err != nil {
+			if _, parsed := rake.Parse(way); parsed == nil {
+				t.Errorf("the settings refuse %q, which is a way: %v", way, err)
+			}
 			return
 		}
 		if _, err := rake.Parse(s.Verify.Rake); err != nil {

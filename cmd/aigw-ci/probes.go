@@ -29,5 +29,5 @@ func (a *assembly) unchanged(ctx context.Context, s upgrade.Subject) upgrade.Che
 	if s.Stage != upgrade.Live || s.Release.Version.Major == 0 {
 		return upgrade.Check{ID: "gitlab.version", Verdict: upgrade.Skip, Detail: "looked at on the live gateway, when an image was chosen for GitLab's version"}
 	}
-	return a.gitlab.Unchanged(s.Release)(ctx)
+	return a.gitlab.Unchanged(ctx, s)
 }

@@ -25,6 +25,7 @@ func (c command) open(settings config.Settings) (*session, error) {
 		settings.GitLab.Token.Reveal(), settings.Registry.Password.Reveal(),
 		settings.Kubernetes.TLSKey.Reveal(), settings.Kubernetes.Chart.Password.Reveal(),
 	)
+	s.redact.Add(c.proxyPasswords()...)
 	for name, value := range settings.Gateway.Environment {
 		if !gateway.Public(name) {
 			s.redact.Add(value.Reveal())

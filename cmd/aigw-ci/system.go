@@ -76,18 +76,42 @@ func (s system) who() string {
 	return user + "@" + s.hostname
 }
 
+// either reads a variable that may also be written in small letters.
+func (s system) either(name string) string {
+	if value := s.getenv(name); value != "" {
+		return value
+	}
+	return s.getenv(strings.ToLower(name))
+}
+
+// proxyPasswords are what the proxies of the standard variables are shown: a proxy
+// may repeat it in the page with which it refuses.
+func (s system) proxyPasswords() []string {
+	var all []string
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
+		address := s.either(name)
+		if !strings.Contains(address, "://") {
+			address = "http://" + address // as whoever goes through it reads it
+		}
+		u, err := url.Parse(address)
+		if err != nil || u.User == nil {
+			continue
+		}
+		password, has := u.User.Password()
+		if !has { // a token alone
+			password = u.User.Username()
+		}
+		all = append(all, password)
+	}
+	return all
+}
+
 // proxy is the proxy that the standard variables name.
 func (s system) proxy() func(*http.Request) (*url.URL, error) {
-	either := func(name string) string {
-		if value := s.getenv(name); value != "" {
-			return value
-		}
-		return s.getenv(strings.ToLower(name))
-	}
 	byURL := (&httpproxy.Config{
-		HTTPProxy:  either("HTTP_PROXY"),
-		HTTPSProxy: either("HTTPS_PROXY"),
-		NoProxy:    either("NO_PROXY"),
+		HTTPProxy:  s.either("HTTP_PROXY"),
+		HTTPSProxy: s.either("HTTPS_PROXY"),
+		NoProxy:    s.either("NO_PROXY"),
 		CGI:        s.getenv("REQUEST_METHOD") != "",
 	}).ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) { return byURL(r.URL) }

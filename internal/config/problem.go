@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
+
+	"aigw-ci/internal/secret"
 )
 
 // Problem is one thing that is wrong with what the user wrote.
@@ -55,9 +58,14 @@ func (o origin) problem(format string, args ...any) Problem {
 	return Problem{Setting: o.setting, Source: o.source, Message: fmt.Sprintf(format, args...)}
 }
 
-// quote shows a value that is no secret, as far as it is worth showing.
+// userinfo is where the user and the password stand in an address.
+var userinfo = regexp.MustCompile(`//.*@`)
+
+// quote shows a value that is no secret, as far as it is worth showing. What could be
+// a password in an address is left out, also where no address belongs.
 func quote(s string) string {
 	const most = 48
+	s = userinfo.ReplaceAllLiteralString(s, "//"+secret.Redacted+"@")
 	if len(s) > most {
 		return fmt.Sprintf("%q and %d bytes more", strings.ToValidUTF8(s[:most], ""), len(s)-most)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -28,7 +29,8 @@ func rake(value string) (string, error) {
 	case "kubernetes":
 		return "", fmt.Errorf("%s does not end in the name of a namespace, as kubernetes:gitlab does", quote(value))
 	case "ssh":
-		return "", fmt.Errorf("%s does not end in USER@HOST or USER@HOST:PORT, as ssh:deploy@gitlab.example.com does", quote(value))
+		// Not quoted: a password may be in it.
+		return "", errors.New("it does not end in USER@HOST or USER@HOST:PORT, as ssh:deploy@gitlab.example.com does")
 	}
 	return "", fmt.Errorf("%s is none of local, docker:CONTAINER, kubernetes:NAMESPACE, ssh:USER@HOST[:PORT]", quote(value))
 }

@@ -55,7 +55,7 @@ var checks = map[string]func(string) (string, error){
 	"image.repository":  repository,
 	"image.tag":         tag,
 	"image.platform":    matching(`linux/[a-z0-9_]{1,20}(/[a-z0-9.]{1,10})?`, "a platform such as linux/amd64"),
-	"registry.user":     matching(`[^:\s]{1,255}`, "the name of an account, without : and blanks"),
+	"registry.user":     account,
 	"registry.password": token,
 	"target":            oneOf("docker", "kubernetes"),
 	"gateway.url":       gatewayAddress,
@@ -74,7 +74,7 @@ var checks = map[string]func(string) (string, error){
 	"kubernetes.chart.repository": chartRepository,
 	"kubernetes.chart.name":       matching(`[a-z0-9][a-z0-9._-]{0,127}`, "the name of a chart, such as ai-gateway"),
 	"kubernetes.chart.version":    matching(`v?(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?`, "a version of a chart, such as 0.15.1"),
-	"kubernetes.chart.user":       matching(`[^:\s]{1,255}`, "the name of an account, without : and blanks"),
+	"kubernetes.chart.user":       account,
 	"kubernetes.chart.password":   token,
 	"kubernetes.host":             hostName,
 	"kubernetes.tls_cert":         pemFile,
@@ -161,10 +161,18 @@ func token(value string) (string, error) {
 	return value, nil
 }
 
+// account does not quote what it refuses: that may be "user:password".
+func account(value string) (string, error) {
+	if len(value) > 255 || strings.ContainsFunc(value, func(r rune) bool { return r == ':' || unicode.IsSpace(r) }) {
+		return "", errors.New("it is not the name of an account, which has no : and no blanks")
+	}
+	return value, nil
+}
+
 func gitlabVersion(value string) (string, error) {
 	v, err := version.ParseGitLab(value)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s is not a GitLab version: expected one such as 18.2.1-ee", quote(value))
 	}
 	return v.String(), nil
 }

@@ -228,9 +228,19 @@ func (e *Engine) closeRelays(ctx context.Context) error {
 // of a gateway's containers: the one called target, and those beside it whose names
 // add a suffix of ours. The caller holds the lock, so none of them is in use.
 func (e *Engine) RemoveHelpers(ctx context.Context, target string) error {
+	return e.removeHelpers(ctx, target, make(client.Filters))
+}
+
+// removeStillborn removes those of them that were never started: a run that is killed
+// in between leaves one, and nothing ends it, as the end of its input ends the others.
+func (e *Engine) removeStillborn(ctx context.Context, target string) error {
+	return e.removeHelpers(ctx, target, make(client.Filters).Add("status", "created"))
+}
+
+func (e *Engine) removeHelpers(ctx context.Context, target string, only client.Filters) error {
 	list, err := e.api.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
-		Filters: make(client.Filters).Add("label", LabelRole+"="+RoleRelay),
+		Filters: only.Add("label", LabelRole+"="+RoleRelay),
 	})
 	if err != nil {
 		return e.explain("listing helper containers", err)

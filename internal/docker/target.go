@@ -115,7 +115,14 @@ func (t *Target) Lock(ctx context.Context) (<-chan struct{}, func(context.Contex
 	if err != nil {
 		return nil, nil, err
 	}
-	return t.engine.Lock(ctx, LockOptions{Container: f.name, Who: t.options.Who, TTL: t.options.LockTTL})
+	lost, release, err := t.engine.Lock(ctx, LockOptions{Container: f.name, Who: t.options.Who, TTL: t.options.LockTTL})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := t.engine.removeStillborn(ctx, f.name); err != nil {
+		t.log.Warn("helpers of a run that was killed could not be removed", "error", err)
+	}
+	return lost, release, nil
 }
 
 // Prepare pulls the image, by digest.

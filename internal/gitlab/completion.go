@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -61,20 +62,22 @@ func (l *ladder) noCompletion(err error) finding {
 	if !ok {
 		return trouble(err, "ai_features")
 	}
-	gateway := e.gateway || untrusted(e.Excerpt)
+	itself := e.gateway || untrusted(e.Excerpt) // the gateway's own words
 	switch {
-	case gateway && untrusted(e.Excerpt):
+	case otherInstance(e.Excerpt):
+		return fail("the gateway takes GitLab for another instance: "+e.words(), "").as(gateway.InstanceIDMismatch)
+	case itself && untrusted(e.Excerpt):
 		return fail("the gateway does not accept GitLab's key: "+e.words(), keyRemedy)
 	case e.Status == modelFailed:
 		return settings("the model server failed: "+e.words(), "check the endpoint, the key and the name of the model in Admin area > GitLab Duo; an OpenAI-compatible endpoint ends in /v1")
-	case gateway && e.Status == http.StatusTooManyRequests:
+	case itself && e.Status == http.StatusTooManyRequests:
 		return unseen("the model's rate limit is used up: "+e.words(), "run this later")
-	case gateway && (e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized):
+	case itself && (e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized):
 		return fail("the gateway lets GitLab not use code completion: "+e.words(), "look at GitLab's licence and add-on, and at the gateway's log")
-	case gateway && e.Status < 500:
+	case itself && e.Status < 500:
 		return fail("the gateway does not understand what GitLab asks: "+e.words(),
 			"run the gateway of GitLab's own minor release; and the address in GitLab's settings is one without /v1")
-	case gateway:
+	case itself:
 		return fail("the gateway failed: "+e.words(), "read the gateway's log: most often the model cannot be reached, or its settings are wrong")
 	case e.Status == http.StatusInternalServerError && !e.json && !e.page:
 		return fail("GitLab got no answer from the gateway: "+e.words(),

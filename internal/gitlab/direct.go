@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 	"aigw-ci/internal/version"
 )
@@ -70,7 +71,7 @@ func (l *ladder) compare(used string) finding {
 			"if that is not intended, choose a self-hosted model for code completion in Admin area > GitLab Duo")
 	}
 	return settings(fmt.Sprintf("GitLab uses the gateway at %s, and not the one at %s", place(used), place(l.o.GatewayURL)),
-		fmt.Sprintf("set %s to %s, or correct gateway.url", whereSetting, l.o.GatewayURL))
+		gateway.GitLabURLDiffers.Cure()+"; gateway.url is "+l.o.GatewayURL).as(gateway.GitLabURLDiffers)
 }
 
 // vendor reports whether an address is GitLab's cloud
@@ -97,6 +98,8 @@ func (l *ladder) noAccess(ctx context.Context, s upgrade.Subject, err error) fin
 		return trouble(err, "ai_features")
 	}
 	switch {
+	case noToken(e.Excerpt) && otherInstance(e.Excerpt):
+		return fail(e.words()+": the gateway takes GitLab for another instance", "").as(gateway.InstanceIDMismatch)
 	case noToken(e.Excerpt) && untrusted(e.Excerpt):
 		return fail(e.words()+": the gateway does not accept GitLab's key", keyRemedy)
 	case noToken(e.Excerpt):
@@ -143,6 +146,13 @@ const (
 	keysRemedy = "give the gateway AIGW_SELF_SIGNED_JWT__SIGNING_KEY and AIGW_SELF_SIGNED_JWT__VALIDATION_KEY (RSA 2048 private keys in PEM)"
 	keyRemedy  = "check that AIGW_GITLAB_URL is GitLab's external_url, that the gateway trusts its certificate (gateway.ca_bundle) and loaded its keys (see its log), and that both clocks are right"
 )
+
+// otherInstance reports whether a gateway says that a token belongs to one GitLab and
+// the request's header names another. Source: ai-assist, cloud connector's
+// authentication middleware.
+func otherInstance(said string) bool {
+	return strings.Contains(said, "Header mismatch") && strings.Contains(strings.ToLower(said), "x-gitlab-instance-id")
+}
 
 // untrusted reports whether a gateway's words are that it does not accept who asks.
 // Source: ai-assist, cloud connector's authentication middleware.

@@ -54,6 +54,10 @@ type Options struct {
 	// two minutes.
 	Patience time.Duration
 
+	// Redactor takes secrets out of what is quoted of an answer, before that is
+	// shortened; Token is added to it. nil is one that knows nothing else.
+	Redactor *secret.Redactor
+
 	Log *slog.Logger // nil discards
 }
 
@@ -76,9 +80,13 @@ var _ upgrade.GitLab = (*Client)(nil)
 // New checks the options. It contacts nobody.
 func New(o Options) (*Client, error) {
 	c := &Client{
-		url: strings.TrimRight(o.URL, "/"), token: o.Token, redact: secret.NewRedactor(o.Token.Reveal()),
+		url: strings.TrimRight(o.URL, "/"), token: o.Token, redact: o.Redactor,
 		patience: cmp.Or(max(o.Patience, 0), patience), log: o.Log,
 	}
+	if c.redact == nil {
+		c.redact = secret.NewRedactor()
+	}
+	c.redact.Add(o.Token.Reveal())
 	c.job.url, c.job.version = o.Predefined.ServerURL, o.Predefined.Version
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

@@ -98,7 +98,7 @@ func TestNoSecretIsAskedFor(t *testing.T) {
 			probe(t.Context(), aSubject)
 		}
 		want := []string{
-			"query { duoSettings { aiGatewayUrl } aiSelfHostedModels(first: 1) { nodes { id } } }",
+			"query { duoSettings { aiGatewayUrl duoAgentPlatformServiceUrl } aiSelfHostedModels(first: 1) { nodes { id } } }",
 			"query { cloudConnectorStatus { probeResults { name success message } } }",
 		}
 		if diff := cmp.Diff(want, asked); diff != "" {

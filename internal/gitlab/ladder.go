@@ -1,6 +1,7 @@
 package gitlab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 	"aigw-ci/internal/version"
 )
@@ -141,19 +143,36 @@ const (
 type finding struct {
 	is             kind
 	detail, remedy string
+	known          gateway.DiagnosisID // empty: the catalogue does not have it
 }
 
-func pass(detail string) finding             { return finding{passed, detail, ""} }
-func warn(detail, remedy string) finding     { return finding{warning, detail, remedy} }
-func fail(detail, remedy string) finding     { return finding{failed, detail, remedy} }
-func settings(detail, remedy string) finding { return finding{misset, detail, remedy} }
-func unseen(detail, remedy string) finding   { return finding{invisible, detail, remedy} }
-func skipped(detail string) finding          { return finding{inapplicable, detail, ""} }
-func denied(detail, remedy string) finding   { return finding{lacking, detail, remedy} }
+func pass(detail string) finding         { return finding{is: passed, detail: detail} }
+func warn(detail, remedy string) finding { return finding{is: warning, detail: detail, remedy: remedy} }
+func fail(detail, remedy string) finding { return finding{is: failed, detail: detail, remedy: remedy} }
+func settings(detail, remedy string) finding {
+	return finding{is: misset, detail: detail, remedy: remedy}
+}
+func unseen(detail, remedy string) finding {
+	return finding{is: invisible, detail: detail, remedy: remedy}
+}
+func skipped(detail string) finding { return finding{is: inapplicable, detail: detail} }
+func denied(detail, remedy string) finding {
+	return finding{is: lacking, detail: detail, remedy: remedy}
+}
+func notTaken(detail, remedy string) finding {
+	return finding{is: rejected, detail: detail, remedy: remedy}
+}
+
+// as is a finding that the catalogue knows. Its cure is the remedy where the finding
+// has none of its own.
+func (f finding) as(id gateway.DiagnosisID) finding {
+	f.known, f.remedy = id, cmp.Or(f.remedy, id.Cure())
+	return f
+}
 
 // judge is the one table from a finding to a verdict.
 func (l *ladder) judge(f finding, s upgrade.Subject) upgrade.Check {
-	check := upgrade.Check{Detail: f.detail, Remedy: f.remedy}
+	check := upgrade.Check{Detail: f.detail, Remedy: f.remedy, Diagnosis: string(f.known)}
 	demanded := l.o.Mode == Required
 	switch f.is {
 	case passed:
@@ -234,11 +253,11 @@ func trouble(err error, scopes ...string) finding {
 	said := strings.ToLower(e.Excerpt)
 	switch {
 	case e.Status == http.StatusUnauthorized && e.refused:
-		return finding{rejected, e.sentence(), "put into gitlab.token " + owner(scopes)}
+		return notTaken(e.sentence(), "put into gitlab.token "+owner(scopes))
 	case e.Status == http.StatusForbidden && e.refused && (strings.Contains(said, "insufficient_scope") || strings.Contains(said, "granular_scope")):
 		return denied(e.sentence(), "put into gitlab.token "+owner(scopes))
 	case e.Status == http.StatusForbidden && e.refused:
-		return finding{rejected, e.sentence(), e.Remedy}
+		return notTaken(e.sentence(), e.Remedy)
 	}
 	return unseen(e.sentence(), e.Remedy)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 	"aigw-ci/internal/version"
 )
@@ -115,7 +116,7 @@ func (l *ladder) failedProbe(p *probe, ownHost bool) finding {
 	case p.Name == hostProbe && ownHost:
 		return fail(detail, "let GitLab reach the gateway: DNS, firewall, certificate; a private address must be on the allowlist in Admin area > Settings > Network > Outbound requests")
 	}
-	return warn(detail, "this probe is known to fail where all is well, or is not about the gateway; gitlab.direct_access and gitlab.completion tell more")
+	return warn(detail, "").as(gateway.GitLabHealthCheck)
 }
 
 // graver is the worse of two findings, with what both saw.

@@ -65,7 +65,7 @@ func TestCompletion(t *testing.T) {
 		{"choices that are none", gatewaySays(200, `{"choices":7}`), upgrade.Inconclusive, "not a completion"},
 		{"another program", gatewaySays(200, `{"status":"ok"}`), upgrade.Inconclusive, "not a completion"},
 		{"the key is not accepted", gatewaySays(401, `{"error":"Forbidden by auth provider"}`), upgrade.Fail, "AIGW_GITLAB_URL is GitLab's external_url"},
-		{"another instance", gatewaySays(401, `{"error":"Header mismatch 'X-Gitlab-Instance-Id'"}`), upgrade.Fail, "does not accept GitLab's key"},
+		{"another instance", gatewaySays(401, `{"error":"Header mismatch 'X-Gitlab-Instance-Id'"}`), upgrade.Fail, "ask GitLab's support for a new activation code"},
 		{"words without the header", gitlabSays(path, 401, `{"error":"No authorization header presented"}`), upgrade.Fail, "does not accept GitLab's key"},
 		{"the gateway forbids it", gatewaySays(403, `{"detail":"Unauthorized to access code suggestions"}`), upgrade.Fail, "403: Unauthorized to access"},
 		{"a path the gateway does not have", gatewaySays(404, `{"detail":"Not Found"}`), upgrade.Fail, "own minor release"},

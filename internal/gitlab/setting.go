@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
 	"aigw-ci/internal/version"
 )
@@ -32,6 +33,7 @@ const (
 // setting is the "Local AI Gateway URL", as far as the token may see it.
 type setting struct {
 	url     string // empty: not set
+	agents  string // the Agent Platform's address; empty: not set, or not to be seen
 	unknown bool   // the instance has no such field
 	hidden  string // why it cannot be seen; empty: it can
 	unsure  bool   // hidden, but not for lack of rights
@@ -45,12 +47,16 @@ type setting struct {
 func (l *ladder) readSetting(ctx context.Context, line version.Line) (setting, error) {
 	var data struct {
 		Duo *struct {
-			URL *string `json:"aiGatewayUrl"`
+			URL    *string `json:"aiGatewayUrl"`
+			Agents string  `json:"duoAgentPlatformServiceUrl"`
 		} `json:"duoSettings"`
 		Models json.RawMessage `json:"aiSelfHostedModels"`
 	}
 	unknown, problems, err := l.graphQL(ctx, line, []field{
-		{name: "duoSettings", since: settingSince, of: []field{{name: "aiGatewayUrl", since: settingSince}}},
+		{name: "duoSettings", since: settingSince, of: []field{
+			{name: "aiGatewayUrl", since: settingSince},
+			{name: "duoAgentPlatformServiceUrl", since: version.Line{Major: 18, Minor: 4}},
+		}},
 		{name: "aiSelfHostedModels", args: "(first: 1)", since: version.Line{Major: 17, Minor: 1}, of: []field{
 			{name: "nodes", of: []field{{name: "id"}}},
 		}},
@@ -64,7 +70,7 @@ func (l *ladder) readSetting(ctx context.Context, line version.Line) (setting, e
 		}
 	}
 	if data.Duo != nil && data.Duo.URL != nil && *data.Duo.URL != "" {
-		return setting{url: *data.Duo.URL}, nil
+		return setting{url: *data.Duo.URL, agents: data.Duo.Agents}, nil
 	}
 	var said []graphError
 	for _, p := range problems {
@@ -104,25 +110,27 @@ func (l *ladder) url(ctx context.Context, s upgrade.Subject) finding {
 		return unseen(is.hidden, "look at "+whereSetting+"; then run this again")
 	case is.hidden != "":
 		return denied(is.hidden, "put into gitlab.token "+owner(nil))
+	case sameAddress(is.url, l.o.GatewayURL) && strings.Contains(is.agents, "://"):
+		return warn(fmt.Sprintf("GitLab uses %s; but its address of the Agent Platform is the URL %s", place(is.url), place(is.agents)), "").as(gateway.AgentPlatformURL)
 	case sameAddress(is.url, l.o.GatewayURL):
 		return pass("GitLab uses " + place(is.url))
 	}
-	wrong := l.wrong(is.url, line)
+	wrong, known := l.wrong(is.url, line)
 	if !l.o.RepairURL || s.Stage != upgrade.Live {
-		return settings(wrong, fmt.Sprintf("set %s to %s, or let this program do it with verify.repair_url", whereSetting, l.o.GatewayURL))
+		return settings(wrong, known.Cure()+"; gateway.url is "+l.o.GatewayURL+"; verify.repair_url does it").as(known)
 	}
-	return l.repair(ctx, line, is.url, wrong)
+	return l.repair(ctx, line, is.url, wrong).as(known)
 }
 
 // wrong says what GitLab uses instead.
-func (l *ladder) wrong(is string, line version.Line) string {
+func (l *ladder) wrong(is string, line version.Line) (string, gateway.DiagnosisID) {
 	switch {
 	case is == "" && !before(line, settingEmptied):
-		return "GitLab's Local AI Gateway URL is empty: the upgrade to 19.2 empties it (gitlab-org/gitlab work item 606458)"
+		return "GitLab's Local AI Gateway URL is empty: the upgrade to 19.2 empties it (gitlab-org/gitlab work item 606458)", gateway.GitLabURLCleared
 	case is == "":
-		return "GitLab's Local AI Gateway URL is not set: it uses no gateway of its own"
+		return "GitLab's Local AI Gateway URL is not set: it uses no gateway of its own", gateway.GitLabURLDiffers
 	}
-	return fmt.Sprintf("GitLab uses %s, and not %s", place(is), place(l.o.GatewayURL))
+	return fmt.Sprintf("GitLab uses %s, and not %s", place(is), place(l.o.GatewayURL)), gateway.GitLabURLDiffers
 }
 
 // repair sets the address and reads it again. The mutation is sent once: when its

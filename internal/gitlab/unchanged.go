@@ -14,14 +14,18 @@ import (
 // the image was chosen for. A GitLab that went to another minor meanwhile needs
 // another gateway; another patch of the same minor does not.
 //
-// The caller sets the check's stage.
-func (c *Client) Unchanged(resolved upgrade.Release) func(context.Context) upgrade.Check {
-	return func(ctx context.Context) upgrade.Check {
-		start := time.Now()
-		check := c.unchanged(ctx, resolved)
-		check.ID, check.Took = "gitlab.version", time.Since(start)
-		return check
+// For a gateway that was just promoted that is inconclusive, and not a failure: it
+// would be rolled back, to one that fits no better. Both are kept, and the next run,
+// which chooses for the new version, ends it.
+func (c *Client) Unchanged(ctx context.Context, s upgrade.Subject) upgrade.Check {
+	start := time.Now()
+	check := c.unchanged(ctx, s.Release)
+	if check.Verdict == upgrade.Fail && s.Stage == upgrade.Live && !s.Settled {
+		check.Verdict = upgrade.Inconclusive
+		check.Detail += "; that is not the gateway's doing, so it stays"
 	}
+	check.ID, check.Stage, check.Took = "gitlab.version", s.Stage, time.Since(start)
+	return check
 }
 
 func (c *Client) unchanged(ctx context.Context, resolved upgrade.Release) upgrade.Check {

@@ -34,12 +34,21 @@ func TestUnchanged(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, network := serve(t, tt.now)
 				resolved := upgrade.Release{Version: v1821, Source: tt.source}
-				got := client(t, network, nil).Unchanged(resolved)(t.Context())
+				c := client(t, network, nil)
+				got := c.Unchanged(t.Context(), upgrade.Subject{Stage: upgrade.Live, Release: resolved, Settled: true})
 				if got.ID != "gitlab.version" || got.Verdict != tt.verdict || !strings.Contains(got.Detail, tt.detail) || !strings.Contains(got.Remedy, tt.remedy) {
 					t.Errorf("check %+v, want %s %q %q", got, tt.verdict, tt.detail, tt.remedy)
 				}
 				if strings.Contains(got.Detail+got.Remedy, "\n") {
 					t.Errorf("more than one line: %q", got.Detail)
+				}
+
+				fresh := c.Unchanged(t.Context(), upgrade.Subject{Stage: upgrade.Live, Release: resolved})
+				if tt.verdict == upgrade.Fail {
+					tt.verdict, tt.detail = upgrade.Inconclusive, "not the gateway's doing, so it stays"
+				}
+				if fresh.Verdict != tt.verdict || !strings.Contains(fresh.Detail, tt.detail) || fresh.Remedy != got.Remedy {
+					t.Errorf("of a new gateway: %+v, want %s", fresh, tt.verdict)
 				}
 			})
 		})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"helm.sh/helm/v4/pkg/postrenderer"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -49,9 +50,9 @@ func (d drain) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) {
 			if err != nil {
 				return nil, fmt.Errorf("Deployment %s: %w", w.deployment, err)
 			}
-			document = "\n" + string(text)
+			document = string(text)
 		}
-		out.WriteString("---" + document)
+		out.WriteString("---\n" + strings.TrimLeft(document, "\r\n"))
 		if !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
 			out.WriteByte('\n')
 		}

@@ -58,6 +58,13 @@ func TestDrain(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the first begins without a line", func(t *testing.T) { // as Helm merges them
+		t.Parallel()
+		out, err := (drain{}).Run(bytes.NewBufferString(strings.Replace(strings.TrimPrefix(drainable, "---\n"), "HOOK", "", 1)))
+		if err != nil || !strings.Contains(out.String(), "---\n# Source: ai-gateway/templates/service.yaml\n") {
+			t.Errorf("%v:\n%s", err, out)
+		}
+	})
 	t.Run("no gateway", func(t *testing.T) {
 		t.Parallel()
 		const other = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n"

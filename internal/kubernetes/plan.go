@@ -68,6 +68,17 @@ func (t *Target) Plan(ctx context.Context, seen upgrade.Observation, image upgra
 		plan.Action = upgrade.Nothing
 		return plan, nil
 	}
+	lacks, refusals, err := t.require(b, image)
+	if err != nil {
+		return upgrade.Plan{}, err
+	}
+	if len(refusals) > 0 {
+		return upgrade.Plan{}, &upgrade.RefusedError{Place: t.Place(), Reasons: refusals}
+	}
+	plan.Notes = append(plan.Notes, lacks...)
+	if r, err := t.derive(ctx, b); err == nil && !b.install { // why there can be none, it says itself
+		plan.Notes = append(plan.Notes, r.notes...)
+	}
 	return plan, t.tryOut(ctx, b)
 }
 

@@ -25,15 +25,6 @@ type rehearsed struct {
 	notes    []string // in what it is not the same, one line each
 }
 
-// rehearsal is the objects of rehearse.
-func rehearsal(manifest string, w workload, release string, live func(kind, name string) bool) ([]runtime.Object, workload, error) {
-	r, err := rehearse(manifest, w, release, live)
-	if err != nil {
-		return nil, workload{}, err
-	}
-	return r.objects, r.workload, nil
-}
-
 // rehearse derives a rehearsal from a rendered manifest: the Deployment that runs the
 // gateway, with one replica and under a name and labels of its own, so that no live
 // Service, autoscaler or disruption budget takes its pod for one of theirs.

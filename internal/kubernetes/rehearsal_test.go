@@ -187,11 +187,11 @@ spec:
 
 func TestRehearsalBeforeTheReleaseIsThere(t *testing.T) {
 	t.Parallel()
-	objects, _, err := rehearsal(renderedRelease, workload{deployment: "ai-gateway", container: "ai-gateway"}, "ai-gateway", func(string, string) bool { return false })
+	r, err := rehearse(renderedRelease, workload{deployment: "ai-gateway", container: "ai-gateway"}, "ai-gateway", func(string, string) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod := objects[len(objects)-1].(*appsv1.Deployment).Spec.Template.Spec
+	pod := r.objects[len(r.objects)-1].(*appsv1.Deployment).Spec.Template.Spec
 	if pod.ServiceAccountName != "" || pod.ImagePullSecrets[0] != (corev1.LocalObjectReference{Name: "registry-aigw-ci-rehearsal"}) {
 		t.Errorf("account %q, pull secrets %v", pod.ServiceAccountName, pod.ImagePullSecrets)
 	}
@@ -210,7 +210,7 @@ func TestRehearsalRefuses(t *testing.T) {
 		"block device":  {device, workload{deployment: "ai-gateway", container: "ai-gateway"}, "block device"},
 		"not valid":     {strings.ReplaceAll(renderedRelease, "replicas: 3", "replicas: open-sesame"), workload{deployment: "ai-gateway", container: "ai-gateway"}, "not one that Kubernetes understands"},
 	} {
-		_, _, err := rehearsal(test.manifest, test.workload, "ai-gateway", func(string, string) bool { return true })
+		_, err := rehearse(test.manifest, test.workload, "ai-gateway", func(string, string) bool { return true })
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: error %v, want one with %q", name, err, test.want)
 		}

@@ -26,21 +26,24 @@ func (t *Target) Rehearse(ctx context.Context, plan upgrade.Plan) (upgrade.Gatew
 	if err := t.Dismiss(ctx); err != nil {
 		return nil, fmt.Errorf("removing an earlier rehearsal: %w", err)
 	}
-	objects, w, err := rehearsal(b.manifest, b.workload, t.options.Release, func(kind, name string) bool {
-		return t.live(ctx, kind, name)
-	})
+	r, err := t.derive(ctx, b)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
 	}
 	if err := t.provide(ctx, b.material); err != nil {
 		return nil, err
 	}
-	for _, o := range objects {
+	for _, o := range r.objects {
 		if err := t.create(ctx, o); err != nil {
 			return nil, fmt.Errorf("starting the rehearsal: %w", err)
 		}
 	}
-	return t.cluster.gateway(w), t.started(ctx, w)
+	return t.cluster.gateway(r.workload), t.started(ctx, r.workload)
+}
+
+// derive makes the rehearsal of what the chart renders.
+func (t *Target) derive(ctx context.Context, b *blueprint) (rehearsed, error) {
+	return rehearse(b.manifest, b.workload, t.options.Release, func(kind, name string) bool { return t.live(ctx, kind, name) })
 }
 
 // started waits until the rehearsal is ready or shows what it can.
@@ -69,10 +72,11 @@ func (t *Target) started(ctx context.Context, w workload) error {
 	}
 }
 
-// Dismiss removes the rehearsal, and what was made for it alone.
+// Dismiss removes the rehearsal, and what was made for it alone. Its pods end by
+// themselves a little later; another rehearsal takes none of them for its own.
 func (t *Target) Dismiss(ctx context.Context) error {
 	only := metav1.ListOptions{LabelSelector: labelRehearsal + "=" + t.options.Release}
-	remove := metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}
+	remove := metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}
 	ns := t.options.Namespace
 
 	deployments, err := t.cluster.api.AppsV1().Deployments(ns).List(ctx, only)

@@ -48,6 +48,10 @@ func (t *Target) Place() upgrade.Place {
 // people by a look at what Helm itself is at. The namespace is made when it is not
 // there, because a Lease needs one.
 func (t *Target) Lock(ctx context.Context) (<-chan struct{}, func(context.Context) error, error) {
+	// What is declared and cannot be is refused before anything is made.
+	if _, err := t.options.Declared.material(t.options.Release, t.options.Namespace, time.Now()); err != nil {
+		return nil, nil, err
+	}
 	if err := t.namespace(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -69,7 +73,7 @@ func (t *Target) Lock(ctx context.Context) (<-chan struct{}, func(context.Contex
 func (t *Target) busy(ctx context.Context) error {
 	h, err := t.helm.history()
 	if err != nil {
-		return err
+		return t.cluster.explain("looking for the release", err)
 	}
 	r, err := t.record(ctx)
 	if err != nil {

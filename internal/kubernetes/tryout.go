@@ -2,9 +2,12 @@ package kubernetes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/kube"
@@ -53,8 +56,8 @@ func (t *Target) refused(err error) error {
 		return nil
 	}
 	var reasons []string
-	for _, status := range statuses(err) {
-		reasons = append(reasons, explainStatus(status)...)
+	for _, r := range rejections(err, "") {
+		reasons = append(reasons, r.reasons()...)
 	}
 	if len(reasons) == 0 {
 		return t.cluster.explain("trying out the upgrade", err)
@@ -62,44 +65,57 @@ func (t *Target) refused(err error) error {
 	return &upgrade.RefusedError{Place: t.Place(), Reasons: reasons}
 }
 
-// statuses are all refusals of the API server in an error and the errors within it.
-func statuses(err error) (all []metav1.Status) {
+// rejection is one object that the API server does not accept as it would be.
+type rejection struct {
+	object string // "Deployment/ai-gateway"
+	status metav1.Status
+}
+
+// applying is how Helm names the object in the text of an error, and nowhere else.
+var applying = regexp.MustCompile(`object [^ /]+/([^ ]+) [^ ]+, Kind=([A-Za-z]+)`)
+
+// rejections are all that are in an error and the errors within it.
+func rejections(err error, object string) (all []rejection) {
 	var temporary interface{ Temporary() bool }
 	if errors.As(err, &temporary) && temporary.Temporary() {
 		return nil
 	}
 	switch e := err.(type) {
 	case apierrors.APIStatus:
-		if s := e.Status(); s.Code >= 400 && s.Code < 500 && s.Code != 429 && s.Code != 401 {
-			return []metav1.Status{s}
+		s := e.Status()
+		if s.Details != nil && s.Details.Name != "" {
+			object = s.Details.Kind + "/" + s.Details.Name
+		}
+		if s.Code >= 400 && s.Code < 500 && s.Code != http.StatusTooManyRequests && s.Code != http.StatusUnauthorized {
+			return []rejection{{object: clean(cmp.Or(object, "an object"), 300), status: s}}
 		}
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			all = append(all, statuses(inner)...)
+			all = append(all, rejections(inner, object)...)
 		}
 	case interface{ Unwrap() error }:
-		return statuses(e.Unwrap())
+		if named := applying.FindStringSubmatch(err.Error()); named != nil {
+			object = named[2] + "/" + named[1]
+		}
+		return rejections(e.Unwrap(), object)
 	}
 	return all
 }
 
-// explainStatus is one refusal in words: a conflict by field and owner, with the way
-// out; anything else as the API server puts it.
-func explainStatus(s metav1.Status) (reasons []string) {
-	what := "an object"
-	if s.Details != nil && s.Details.Name != "" {
-		what = clean(s.Details.Kind+"/"+s.Details.Name, 400)
-	}
+// reasons puts a rejection into words: a conflict by field and owner, with the way out;
+// anything else as the API server puts it.
+func (r rejection) reasons() (reasons []string) {
+	s := r.status
 	if s.Reason == metav1.StatusReasonConflict && s.Details != nil {
 		for _, c := range s.Details.Causes {
 			if c.Type == metav1.CauseTypeFieldManagerConflict {
 				reasons = append(reasons, fmt.Sprintf("the field %s of %s was changed outside of Helm (%s): to keep it, set the same value in kubernetes.values; to drop it, run `helm upgrade --reuse-values --force-conflicts` once",
-					clean(c.Field, 400), what, clean(strings.TrimPrefix(c.Message, "conflict with "), 200)))
+					clean(c.Field, 400), r.object, clean(strings.TrimPrefix(c.Message, "conflict with "), 200)))
 			}
 		}
 	}
 	if len(reasons) == 0 {
-		reasons = []string{what + ": " + clean(s.Message, 400)}
+		reasons = []string{r.object + ": " + clean(s.Message, 400)}
 	}
 	return reasons
 }

@@ -23,6 +23,7 @@ import (
 //	/control/fault?on=gitlab&kind=rack-attack&times=2&path=/api/
 //	/control/fault?on=registry                 (without a kind: all is well again)
 //	/control/requests                          (how many there were; ?reset=true forgets them)
+//	/control/duo?gateway_url=http://...        (and more: see controlDuo)
 func (e *Estate) Control() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(path string, do func(r *http.Request) (any, error)) {
@@ -40,6 +41,7 @@ func (e *Estate) Control() http.Handler {
 	handle("/control/publish", e.controlPublish)
 	handle("/control/fault", e.controlFault)
 	handle("/control/requests", e.controlRequests)
+	handle("/control/duo", e.controlDuo)
 	return mux
 }
 

@@ -40,7 +40,7 @@ func (r *Registry) get(ctx context.Context, repo repository, resource string, qu
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, newStatusError(resp, u, s.shown())
+		return nil, r.refusal(resp, u, s.shown())
 	}
 	body, err := readBounded(resp.Body, limit)
 	if err != nil {

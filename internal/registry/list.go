@@ -147,10 +147,12 @@ func (r *Registry) page(ctx context.Context, repo repository, query url.Values) 
 	if err != nil {
 		return nil, nil, err
 	}
+	// A repository without tags has null there; where there is nothing at all, it is
+	// somebody else who answers, and "no tags" would be a wrong conclusion.
 	var listing struct {
-		Tags []string `json:"tags"`
+		Tags json.RawMessage `json:"tags"`
 	}
-	if err := json.Unmarshal(got.body, &listing); err != nil {
+	if json.Unmarshal(got.body, &listing) != nil || json.Unmarshal(listing.Tags, &tags) != nil {
 		return nil, nil, fmt.Errorf("%s is not a list of tags but %s: check that image.repository is in a registry",
 			got.what, describeBody(got))
 	}
@@ -161,7 +163,7 @@ func (r *Registry) page(ctx context.Context, repo repository, query url.Values) 
 		}
 		next = u.Query()
 	}
-	return listing.Tags, next, nil
+	return tags, next, nil
 }
 
 // misunderstood reports whether the registry refused the question rather than the

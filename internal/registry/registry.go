@@ -80,9 +80,10 @@ type Options struct {
 	// any registry: the configured GitLab, which is the token service of its own.
 	TrustedRealms []string
 
-	// Redact is told every secret that is read or received here, so that it can be
-	// kept out of logs and reports; nil tells nobody.
-	Redact func(values ...string)
+	// Redactor is told every secret that is read or received here, and takes secrets
+	// out of what others answer before that is shortened: half a secret would not be
+	// found. nil is one that nobody else has.
+	Redactor *secret.Redactor
 
 	Log *slog.Logger // nil discards
 }
@@ -94,7 +95,7 @@ type Registry struct {
 	pin          pin
 	keys         *keyring
 	realms       realms
-	redact       func(...string)
+	redact       *secret.Redactor
 	log          *slog.Logger
 
 	counter *transport.Counter
@@ -118,13 +119,13 @@ func (r repository) host() string { return r.name.RegistryStr() }
 // New checks the options, all of them, and contacts nobody.
 func New(o Options) (*Registry, error) {
 	r := &Registry{
-		redact:   o.Redact,
+		redact:   o.Redactor,
 		log:      o.Log,
 		realms:   newRealms(o.TrustedRealms),
 		sessions: make(map[string]*session),
 	}
 	if r.redact == nil {
-		r.redact = func(...string) {}
+		r.redact = secret.NewRedactor()
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -152,7 +153,7 @@ func New(o Options) (*Registry, error) {
 	if r.pin, err = parsePin(o.Tag); err != nil {
 		problems = append(problems, err)
 	}
-	if r.keys, err = newKeyring(o, r.first(), r.log, r.redact); err != nil {
+	if r.keys, err = newKeyring(o, r.first(), r.log, r.redact.Add); err != nil {
 		problems = append(problems, err)
 	}
 	if len(problems) > 0 {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"aigw-ci/internal/secret"
 )
 
 // statusError is an answer other than 200.
@@ -18,10 +20,11 @@ type statusError struct {
 	shown  string // what was shown to be let in
 }
 
-func newStatusError(resp *http.Response, u *url.URL, shown string) *statusError {
+// refusal is an answer other than 200 as an error.
+func (r *Registry) refusal(resp *http.Response, u *url.URL, shown string) *statusError {
 	return &statusError{
 		what: what(u), host: u.Host, code: resp.StatusCode,
-		reason: reasonOf(resp.Body), shown: shown,
+		reason: reasonOf(resp.Body, r.redact), shown: shown,
 	}
 }
 
@@ -48,8 +51,8 @@ func (e *statusError) Error() string {
 const maxReason = 64 << 10
 
 // reasonOf reads the first error of a refusal's body. Source: OCI distribution-spec,
-// "Error Codes".
-func reasonOf(body io.Reader) string {
+// "Error Codes". Some repeat in it what they were shown.
+func reasonOf(body io.Reader, redact *secret.Redactor) string {
 	b, err := io.ReadAll(io.LimitReader(body, maxReason))
 	if err != nil {
 		return ""
@@ -64,7 +67,7 @@ func reasonOf(body io.Reader) string {
 		return ""
 	}
 	first := refusal.Errors[0]
-	return strings.TrimSpace(clean(first.Code) + " " + clean(first.Message))
+	return strings.TrimSpace(clean(redact.String(first.Code)) + " " + clean(redact.String(first.Message)))
 }
 
 // describeBody says what an answer is when it is not what was asked for.

@@ -61,13 +61,13 @@ func (r *Registry) exchange(ctx context.Context, t tokenRequest) (token, error) 
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return token{}, fmt.Errorf("asking for a token: %w", newStatusError(resp, t.realm, t.shown))
+		return token{}, fmt.Errorf("asking for a token: %w", r.refusal(resp, t.realm, t.shown))
 	}
 	got, err := readToken(resp.Body, time.Now())
 	if err != nil {
 		return token{}, fmt.Errorf("asking for a token: %s: %w", what(t.realm), err)
 	}
-	r.redact(got.value)
+	r.redact.Add(got.value)
 	return got, nil
 }
 

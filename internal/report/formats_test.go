@@ -21,7 +21,7 @@ func withText(s string) Report {
 	r.Image.Repository, r.Image.Tag, r.Image.Digest = s, s, s
 	r.Before, r.After = &upgrade.Instance{ID: s, Image: s, Digests: []string{s}}, &upgrade.Instance{ID: s, Image: s}
 	for i := range r.Checks {
-		r.Checks[i].ID, r.Checks[i].Detail, r.Checks[i].Remedy = s, s, s
+		r.Checks[i].ID, r.Checks[i].Detail, r.Checks[i].Remedy, r.Checks[i].Diagnosis = s, s, s, s
 	}
 	return Report{Result: r, GatewayURL: s, JobURL: s}.clean(secret.NewRedactor(password))
 }

@@ -122,18 +122,18 @@ func quoted(s string) string {
 }
 
 // redactAttr removes secrets from a value before it is encoded as JSON, as which it
-// could look different.
+// could look different, and what JSON does not escape and a terminal acts on.
 func redactAttr(redact *secret.Redactor, a slog.Attr) slog.Attr {
 	switch v := a.Value.Any().(type) {
 	case string:
-		a.Value = slog.StringValue(redact.String(v))
+		a.Value = slog.StringValue(plain(redact.String(v)))
 	case error:
-		a.Value = slog.StringValue(redact.String(v.Error()))
+		a.Value = slog.StringValue(plain(redact.String(v.Error())))
 	case time.Duration:
 		a.Value = slog.StringValue(v.Round(time.Millisecond).String())
 	case time.Time, slog.Level: // encoded well enough
 	case fmt.Stringer:
-		a.Value = slog.StringValue(redact.String(v.String()))
+		a.Value = slog.StringValue(plain(redact.String(v.String())))
 	}
 	return a
 }

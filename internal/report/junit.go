@@ -115,6 +115,9 @@ func (s *junitSuite) add(c upgrade.Check) {
 	if c.Remedy != "" {
 		text += "\n\nWhat to do: " + plain(c.Remedy)
 	}
+	if page := known(c); page != "" {
+		text += "\n\nMore: " + page
+	}
 	result := &junitResult{Message: cut(line(c.Detail), 200), Text: text}
 	switch c.Verdict {
 	case upgrade.Fail:

@@ -160,7 +160,7 @@ func (l *Log) verdictRecord(r upgrade.Result) {
 	}
 	for _, c := range append(with(r.Checks, upgrade.Fail), with(r.Checks, upgrade.Inconclusive)...) {
 		record.AddAttrs(slog.Group(string(c.Stage)+"."+c.ID,
-			slog.String("verdict", string(c.Verdict)), slog.String("detail", c.Detail), slog.String("remedy", c.Remedy)))
+			slog.String("verdict", string(c.Verdict)), slog.String("detail", c.Detail), slog.String("remedy", c.Remedy), slog.String("more", known(c))))
 	}
 	_ = l.handler.Handle(context.Background(), record)
 }

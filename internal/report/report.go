@@ -27,11 +27,11 @@ type Report struct {
 // maxText is more than any one text in a report needs, in bytes.
 const maxText = 16 << 10
 
-// clean is a copy of the report without secrets and without texts that have no
-// end. It is made before anything is written in any format, because a secret that
+// clean is a copy of the report without secrets, without texts that have no end, and
+// without what a terminal acts on: also report.json is looked at in one. It is made before anything is written in any format, because a secret that
 // a format has escaped or broken into lines is harder to find.
 func (r Report) clean(redact *secret.Redactor) Report {
-	text := func(s string) string { return cut(redact.String(s), maxText) }
+	text := func(s string) string { return cut(plain(redact.String(s)), maxText) }
 	r.GatewayURL, r.JobURL = text(r.GatewayURL), text(r.JobURL)
 	r.Result = cleanResult(r.Result, text)
 	return r
@@ -52,7 +52,7 @@ func cleanResult(r upgrade.Result, text func(string) string) upgrade.Result {
 	})
 	r.Phases = each(r.Phases, func(p *upgrade.Phase) { p.Name, p.Outcome = text(p.Name), text(p.Outcome) })
 	r.Checks = each(r.Checks, func(c *upgrade.Check) {
-		c.ID, c.Detail, c.Remedy = text(c.ID), text(c.Detail), text(c.Remedy)
+		c.ID, c.Detail, c.Remedy, c.Diagnosis = text(c.ID), text(c.Detail), text(c.Remedy), text(c.Diagnosis)
 	})
 	r.Notes = each(r.Notes, func(n *string) { *n = text(*n) })
 	return r

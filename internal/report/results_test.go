@@ -72,7 +72,7 @@ func bad(stage upgrade.Stage) []upgrade.Check {
 	return append(good(stage)[:1:1], upgrade.Check{
 		ID: "gateway.stable", Stage: stage, Verdict: upgrade.Fail, Took: 8200 * time.Millisecond,
 		Detail: "exited with code 1 after 8s: KeyError: 'AIGW_GITLAB_URL'",
-		Remedy: "set AIGW_GITLAB_URL in gateway.environment",
+		Remedy: "set AIGW_GITLAB_URL in gateway.environment", Diagnosis: "bad-variable",
 	})
 }
 
@@ -151,7 +151,7 @@ func hostile() upgrade.Result {
 	r.Changes = []upgrade.Change{{Field: evil, From: evil, To: evil}}
 	r.Phases = []upgrade.Phase{{Name: evil, Outcome: evil, Started: began}}
 	for _, v := range []upgrade.Verdict{upgrade.Pass, upgrade.Fail, upgrade.Warn, upgrade.Skip, upgrade.Inconclusive} {
-		r.Checks = append(r.Checks, upgrade.Check{ID: evil, Stage: upgrade.Live, Verdict: v, Detail: evil, Remedy: evil})
+		r.Checks = append(r.Checks, upgrade.Check{ID: evil, Stage: upgrade.Live, Verdict: v, Detail: evil, Remedy: evil, Diagnosis: evil})
 	}
 	r.Checks = append(r.Checks, upgrade.Check{ID: "gateway.healthz", Stage: upgrade.Live, Verdict: upgrade.Fail, Detail: strings.Repeat("0123456789", 1000), Remedy: "short"})
 	r.Notes = []string{evil}

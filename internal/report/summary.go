@@ -84,6 +84,9 @@ func failed(b *strings.Builder, all []upgrade.Check) {
 		if c.Remedy != "" {
 			fmt.Fprintf(b, "  - %s\n", prose(c.Remedy))
 		}
+		if page := known(c); page != "" {
+			fmt.Fprintf(b, "  - more: %s\n", code(page))
+		}
 	}
 }
 

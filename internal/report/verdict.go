@@ -54,7 +54,19 @@ func list(b *strings.Builder, title string, checks []upgrade.Check) {
 		if c.Remedy != "" {
 			fmt.Fprintf(b, "    what to do: %s\n", cut(line(c.Remedy), maxDetail))
 		}
+		if page := known(c); page != "" {
+			fmt.Fprintf(b, "    more: %s\n", page)
+		}
 	}
+}
+
+// known is where this program's documentation says more about what a check found;
+// empty when it does not.
+func known(c upgrade.Check) string {
+	if c.Diagnosis == "" {
+		return ""
+	}
+	return "docs/troubleshooting.md#" + cut(line(c.Diagnosis), 100)
 }
 
 // tone is the colour of an outcome: red where the gateway or the user needs a

@@ -43,12 +43,19 @@ func (w *world) get(object, path string) string {
 // half a minute.
 func (w *world) eventually(what string, check func() bool) {
 	w.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		if check() {
 			return
 		}
 	}
 	w.Fatalf("waited in vain for %s", what)
+}
+
+// settles waits a little for something to be so. That it is, somebody else finds out.
+func (w *world) settles(check func() bool) {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline) && !check(); {
+		time.Sleep(200 * time.Millisecond)
+	}
 }
 
 // helm runs a command of helm 3 or 4 in the test's namespace, which must succeed.

@@ -29,6 +29,9 @@
 //	w.forward("svc/ai-gateway")     the same, through a port-forward
 //	w.get("pods", "{.items}")       a field of an object
 //	w.eventually("a pod", check)    waits
+//	w.unchanged(w.snapshot())       nobody wrote to any object
+//	w.rewrite(2, status("failed"))  what Helm has recorded of a revision
+//	w.runs(tag)                     one right gateway, and nothing left behind
 //	w.as(account)                   a kubeconfig for a service account
 //	w.chartsURL, w.chartsOCI        where the charts are
 //	w.charts, w.estate.Registry     to switch faults on, and to see what was asked

@@ -4,7 +4,6 @@ package kubernetes
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,22 +11,6 @@ import (
 
 	"aigw-ci/internal/lab/gateway"
 )
-
-// robot gives the program the rights of docs/kubernetes/role.yaml, and no others: it
-// is what a pipeline should have.
-func (w *world) robot() {
-	w.Helper()
-	role, err := os.ReadFile("../../docs/kubernetes/role.yaml")
-	if err != nil {
-		w.Fatal(err)
-	}
-	file := filepath.Join(w.home, "role.yaml")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(role), "namespace: ai-gateway", "namespace: "+w.namespace)), 0o600); err != nil {
-		w.Fatal(err)
-	}
-	w.kubectl("apply", "--filename", file)
-	w.settings["KUBECONFIG"] = w.as("aigw-ci")
-}
 
 // installed is a world where the program has installed the gateway of GitLab 18.2.
 func installed(t testing.TB, more ...string) *world {
@@ -37,29 +20,6 @@ func installed(t testing.TB, more ...string) *world {
 	w.run("upgrade", 0, "installed", more...)
 	w.served(w.service())
 	return w
-}
-
-// images are those of the pods that are not on their way out.
-func (w *world) images() string {
-	w.Helper()
-	return w.kubectl("get", "pods", "--output", `go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{(index .spec.containers 0).image}}{{end}}{{end}}`)
-}
-
-// pods are the names of the pods that are not on their way out.
-func (w *world) pods() string {
-	w.Helper()
-	return w.kubectl("get", "pods", "--output", `go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}`)
-}
-
-// nothingLeft fails the test when a rehearsal, or an object that no revision refers
-// to, is still there.
-func (w *world) nothingLeft() {
-	w.Helper()
-	if left := w.kubectl("get", "deployments,replicasets,pods,secrets,configmaps", "--selector=aigw-ci/rehearsal", "--output=name"); left != "" {
-		w.eventually("the rehearsal to go", func() bool {
-			return w.kubectl("get", "deployments,pods,secrets,configmaps", "--selector=aigw-ci/rehearsal", "--output=name") == ""
-		})
-	}
 }
 
 // The first nights: nothing is there; then the right gateway is; then GitLab goes on.

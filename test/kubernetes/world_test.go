@@ -40,7 +40,8 @@ type world struct {
 	chartsURL string // of charts
 	chartsOCI string // the same charts, in the estate's registry
 	namespace string
-	home      string            // of programs that are started
+	home      string // of programs that are started
+	published map[string]image.Options
 	settings  map[string]string // the program's environment
 }
 
@@ -54,7 +55,7 @@ func newWorldWith(t testing.TB, o lab.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, estate: estate, home: t.TempDir(), namespace: "aigw-test-" + strings.ToLower(rand.Text()[:8])}
+	w := &world{TB: t, estate: estate, home: t.TempDir(), published: map[string]image.Options{}, namespace: "aigw-test-" + strings.ToLower(rand.Text()[:8])}
 	t.Cleanup(w.end)
 	w.mirror()
 	w.serveCharts()
@@ -126,15 +127,24 @@ func (w *world) serveCharts() {
 // publish releases a gateway.
 func (w *world) publish(tag string, mode gateway.Mode) {
 	w.Helper()
-	if err := w.estate.PublishImage(image.Options{Tag: tag, Mode: mode, After: 2 * time.Second}); err != nil {
+	w.release(image.Options{Tag: tag, Mode: mode, After: 2 * time.Second})
+}
+
+// release is publish with everything that an image can have.
+func (w *world) release(o image.Options) {
+	w.Helper()
+	if err := w.estate.PublishImage(o); err != nil {
 		w.Fatal(err)
 	}
+	w.published[o.Tag] = o
 }
 
 // digest is that of a tag's image. It is made when nobody asked for it before.
 func (w *world) digest(tag string) string {
 	w.Helper()
-	built, err := image.Build(image.Options{Tag: tag, Binary: shared.gateway})
+	o := w.published[tag]
+	o.Tag, o.Binary = tag, shared.gateway
+	built, err := image.Build(o)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -151,6 +161,11 @@ func (w *world) digest(tag string) string {
 // start starts the program with some more settings, "NAME=value".
 func (w *world) start(command string, more ...string) *job {
 	w.Helper()
+	return w.startProgram(shared.program, command, more...)
+}
+
+func (w *world) startProgram(program, command string, more ...string) *job {
+	w.Helper()
 	settings := maps.Clone(w.settings)
 	dir := filepath.Join(w.TempDir(), "report")
 	settings["AIGW_CI_REPORT_DIR"] = "report"
@@ -158,7 +173,7 @@ func (w *world) start(command string, more ...string) *job {
 		name, value, _ := strings.Cut(s, "=")
 		settings[name] = value
 	}
-	c := exec.Command(shared.program, command)
+	c := exec.Command(program, command)
 	c.Dir = filepath.Dir(dir)
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		c.Env = append(c.Env, name+"="+settings[name])
