@@ -226,7 +226,7 @@ func TestCrash(t *testing.T) {
 				all[p.title] = points
 				mu.Unlock()
 				if !soak.Every() {
-					points = crash.Sample(points, 12, 5*i, decisive)
+					points = crash.Sample(points, 20, 5*i, decisive)
 				}
 				for _, at := range points {
 					t.Run(at.String(), func(t *testing.T) {

@@ -29,7 +29,7 @@ var shared struct {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if given := flag.Lookup("test.parallel"); given.Value.String() == given.DefValue {
-		_ = flag.Set("test.parallel", "4") // these tests wait far more than they compute
+		_ = flag.Set("test.parallel", "6") // these tests wait far more than they compute
 	}
 	code := 1
 	err := prepare(context.Background())
