@@ -65,14 +65,23 @@ fuzz:
 		done || exit 1; \
 	done
 
+# How runs ended that were killed on their way, point by point: test/crash.
+CRASHES = printf '%-44s %8s %8s %9s %9s %6s %6s\n' 'killed at every step of' points tried survived restored lost unmet; cat
+
 # Everything that needs an engine, a real nginx in front and a real sshd.
+docker: export AIGW_TEST_TABLE = $(CURDIR)/build/crash-docker.txt
 docker: build
 	@scripts/install-debian nginx-light openssh-server git rsync
+	@mkdir -p build && : >$$AIGW_TEST_TABLE
 	scripts/with-engine $(GO) test -trimpath -tags docker -count=1 -p 1 -timeout 30m ./internal/docker ./internal/lab/... ./test/...
+	@$(CRASHES) $$AIGW_TEST_TABLE
 
 # Everything that needs a Kubernetes cluster. The first time it is built, from source.
+kubernetes: export AIGW_TEST_TABLE = $(CURDIR)/build/crash-kubernetes.txt
 kubernetes:
+	@mkdir -p build && : >$$AIGW_TEST_TABLE
 	scripts/with-cluster $(GO) test -trimpath -tags kubernetes -count=1 -p 1 -timeout 30m ./test/kubernetes ./internal/kubernetes
+	@$(CRASHES) $$AIGW_TEST_TABLE
 
 # The crash matrix in full: the program killed at every request that changes something,
 # on a real engine and in a real cluster, and then disturbed at random for SOAK
@@ -94,8 +103,7 @@ soak: build
 	scripts/with-engine $(GO) test -trimpath -tags docker -count=1 -v -timeout 0 -parallel 6 -run '^TestCrash$$' ./test/docker >build/soak-docker.log || failed=1; \
 	[ "$(KUBERNETES)" = no ] || \
 	scripts/with-cluster $(GO) test -trimpath -tags kubernetes -count=1 -v -timeout 0 -parallel 5 -run '^TestCrash$$' ./test/kubernetes >build/soak-kubernetes.log || failed=1; \
-	printf '%-44s %8s %8s %9s %9s %6s %6s\n' 'target: path' points tried survived restored lost unmet; \
-	cat build/soak.txt; exit $$failed
+	$(CRASHES) build/soak.txt; exit $$failed
 
 bench: build
 	$(GO) test -trimpath -run '^$$' -bench . -benchtime 5x ./internal/...

@@ -320,6 +320,7 @@ func TestReportDirectoryThatCannotBeWritten(t *testing.T) {
 	began := len(w.engine.Journal())
 	for _, dir := range []string{file, file + "/below", "/proc/self/reports", "/dev/null", "../outside", "nul\x00l", strings.Repeat("long", 1000)} {
 		var out bytes.Buffer
+		t.Cleanup(func() { _ = os.RemoveAll("aigw-ci") }) // the reports then go to where they usually go
 		code := run(t.Context(), []string{"upgrade"}, system{environ: append(w.environ(), "AIGW_CI_REPORT_DIR="+dir), stdin: strings.NewReader(""), stdout: &out, stderr: &out, pace: hurried})
 		if code != 2 || !strings.Contains(out.String(), "report.dir") && !strings.Contains(out.String(), "AIGW_CI_REPORT_DIR") {
 			t.Errorf("%q: exit code %d\n%s", dir, code, &out)

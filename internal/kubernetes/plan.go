@@ -33,30 +33,11 @@ func (t *Target) Plan(ctx context.Context, seen upgrade.Observation, image upgra
 		return upgrade.Plan{}, err
 	}
 	b := &blueprint{scene: *s, install: s.observed == nil}
-	origin, err := t.chooseChart(ctx, b)
+	origin, notes, err := t.draw(ctx, b, image)
 	if err != nil {
 		return upgrade.Plan{}, err
 	}
-	notes, err := t.settle(b, image)
-	if err != nil {
-		return upgrade.Plan{}, err
-	}
-	if b.drain, err = t.drain(); err != nil {
-		return upgrade.Plan{}, err
-	}
-	rendered, err := t.helm.render(b)
-	if err != nil {
-		return upgrade.Plan{}, t.cluster.explain("rendering chart "+origin.String(), err)
-	}
-	b.manifest = rendered.Manifest
-	if b.workload, err = t.workload(b.manifest); err != nil {
-		return upgrade.Plan{}, fmt.Errorf("chart %s: %w", origin, err)
-	}
-	if b.workload.image != reference(image) {
-		return upgrade.Plan{}, fmt.Errorf("chart %s would run %s and not %s: it does not take its image from image.repository and image.tag", origin, clean(b.workload.image, 300), reference(image))
-	}
-
-	plan := upgrade.Plan{Action: upgrade.Replace, Image: image, Detail: b, Notes: append(append(notes, origin.Notes...), "chart: "+origin.String())}
+	plan := upgrade.Plan{Action: upgrade.Replace, Image: image, Detail: b, Notes: append(notes, "chart: "+origin.String())}
 	if plan.Changes, err = t.changes(b, origin); err != nil {
 		return upgrade.Plan{}, err
 	}
@@ -68,6 +49,7 @@ func (t *Target) Plan(ctx context.Context, seen upgrade.Observation, image upgra
 		plan.Action = upgrade.Nothing
 		return plan, nil
 	}
+
 	lacks, refusals, err := t.require(b, image)
 	if err != nil {
 		return upgrade.Plan{}, err
@@ -80,6 +62,33 @@ func (t *Target) Plan(ctx context.Context, seen upgrade.Observation, image upgra
 		plan.Notes = append(plan.Notes, r.notes...)
 	}
 	return plan, t.tryOut(ctx, b)
+}
+
+// draw fills in the blueprint: the chart, the values, and what comes of them. That must
+// run the image that was chosen, whatever the chart makes of the values.
+func (t *Target) draw(ctx context.Context, b *blueprint, image upgrade.Image) (origin chartOrigin, notes []string, err error) {
+	if origin, err = t.chooseChart(ctx, b); err != nil {
+		return origin, nil, err
+	}
+	if notes, err = t.settle(b, image); err != nil {
+		return origin, nil, err
+	}
+	if b.drain, err = t.drain(); err != nil {
+		return origin, nil, err
+	}
+	rendered, err := t.helm.render(b)
+	if err != nil {
+		return origin, nil, t.cluster.explain("rendering chart "+origin.String(), err)
+	}
+	b.manifest = rendered.Manifest
+	if b.workload, err = t.workload(b.manifest); err != nil {
+		return origin, nil, fmt.Errorf("chart %s: %w", origin, err)
+	}
+	if b.workload.image != reference(image) {
+		return origin, nil, fmt.Errorf("chart %s would run %s and not %s: it does not take its image from image.repository and image.tag",
+			origin, clean(b.workload.image, 300), reference(image))
+	}
+	return origin, append(notes, origin.Notes...), nil
 }
 
 // permitted names every right that is missing, before anything is tried.
