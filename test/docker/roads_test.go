@@ -26,7 +26,7 @@ func (w *world) upgrades() {
 	w.serves(tag183)
 	for _, stage := range []string{"rehearsal", "live"} {
 		for _, id := range []string{"gateway.healthz", "gateway.auth", "gateway.gitlab", "gateway.digest", "gateway.stable"} {
-			if c := r.check(id, stage); c.Verdict != "pass" {
+			if c := r.check(id, stage); !c.good() {
 				w.Errorf("%s of the %s: %s, %s", id, stage, c.Verdict, c.Detail)
 			}
 		}

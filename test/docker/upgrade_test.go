@@ -35,7 +35,7 @@ func TestFirstInstall(t *testing.T) {
 	if got := c.HostConfig.RestartPolicy.Name; got != "unless-stopped" {
 		t.Errorf("restart policy %q", got)
 	}
-	if got := r.check("gateway.gitlab", "live"); got.Verdict != "pass" {
+	if got := r.check("gateway.gitlab", "live"); !got.good() {
 		t.Errorf("gateway.gitlab: %+v", got)
 	}
 	w.alone()
