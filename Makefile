@@ -75,7 +75,7 @@ docker: build
 
 # Everything that needs a Kubernetes cluster. The first time it is built, from source.
 kubernetes:
-	scripts/with-cluster $(GO) test -trimpath -tags kubernetes -count=1 -p 1 -timeout 30m -skip '^TestCrash$$' ./test/kubernetes ./internal/kubernetes
+	scripts/with-cluster $(GO) test -trimpath -tags kubernetes -count=1 -p 1 -timeout 30m -skip '^TestCrash$$' ./internal/kubernetes ./test/kubernetes
 
 # Runs killed at a sample of their steps, on a real engine and a real cluster.
 crashes: export AIGW_TEST_TABLE = $(CURDIR)/build/crashes.txt

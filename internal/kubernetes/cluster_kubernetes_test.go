@@ -60,29 +60,28 @@ func TestRealTroubles(t *testing.T) {
 		name   string
 		change func(*corev1.PodSpec)
 		want   string
-		within time.Duration
 	}{
-		{"no image", func(p *corev1.PodSpec) { p.Containers[0].Image = "127.0.0.1:1/none:1" }, "ErrImageNeverPull", 10 * time.Second},
+		{"no image", func(p *corev1.PodSpec) { p.Containers[0].Image = "127.0.0.1:1/none:1" }, "ErrImageNeverPull"},
 		{"no registry", func(p *corev1.PodSpec) {
 			p.Containers[0].Image, p.Containers[0].ImagePullPolicy = "127.0.0.1:1/none:1", corev1.PullAlways
-		}, "ImagePullBackOff ErrImagePull", 30 * time.Second},
+		}, "ImagePullBackOff ErrImagePull"},
 		{"no secret", func(p *corev1.PodSpec) {
 			p.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "none"}}}}
-		}, "CreateContainerConfigError", 15 * time.Second},
-		{"no room", func(p *corev1.PodSpec) { p.NodeSelector = map[string]string{"no": "such"} }, "FailedScheduling", 25 * time.Second},
-		{"no account", func(p *corev1.PodSpec) { p.ServiceAccountName = "none" }, "FailedCreate", 15 * time.Second},
+		}, "CreateContainerConfigError"},
+		{"no room", func(p *corev1.PodSpec) { p.NodeSelector = map[string]string{"no": "such"} }, "FailedScheduling"},
+		{"no account", func(p *corev1.PodSpec) { p.ServiceAccountName = "none" }, "FailedCreate"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := realCluster(t)
 			w := run(t, c, tt.change)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			start := time.Now()
 			err := c.troubled(ctx, w)
 			var stuck *StuckError
-			if !errors.As(err, &stuck) || !strings.Contains(tt.want, stuck.Reason) || time.Since(start) > tt.within {
+			if !errors.As(err, &stuck) || !strings.Contains(tt.want, stuck.Reason) {
 				t.Fatalf("after %v: %v, want %s", time.Since(start), err, tt.want)
 			}
 			t.Logf("after %v: %v", time.Since(start).Round(time.Millisecond), err)
