@@ -55,10 +55,17 @@ func free() error {
 	return nil
 }
 
+// bridgeMAC is the node's address on the cable, locally administered. A bridge without
+// one of its own takes the lowest of its ports', and so another one whenever the pod
+// that lent it goes: this machine would send to the old one until its neighbour table
+// is refreshed, for half a minute and more.
+var bridgeMAC = net.HardwareAddr{0x02, 0x61, 0x69, 0x67, 0x77, 0x00}
+
 // plug does the node's part, in the node's namespace: a bridge for the pods, and the
 // cable in it.
 func plug() error {
-	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: bridge}}); err != nil {
+	attributes := netlink.LinkAttrs{Name: bridge, HardwareAddr: bridgeMAC}
+	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attributes}); err != nil {
 		return fmt.Errorf("adding the bridge %s: %w", bridge, err)
 	}
 	if err := raise(bridge, nodeAddress); err != nil {
