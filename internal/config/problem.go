@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"aigw-ci/internal/secret"
@@ -66,8 +67,5 @@ var userinfo = regexp.MustCompile(`//.*@`)
 func quote(s string) string {
 	const most = 48
 	s = userinfo.ReplaceAllLiteralString(s, "//"+secret.Redacted+"@")
-	if len(s) > most {
-		return fmt.Sprintf("%q and %d bytes more", strings.ToValidUTF8(s[:most], ""), len(s)-most)
-	}
-	return fmt.Sprintf("%q", s)
+	return strconv.Quote(secret.Cut(s, most))
 }

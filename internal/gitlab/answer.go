@@ -220,18 +220,14 @@ func confidential(ctx context.Context) bool {
 	return marked
 }
 
-// excerpt is the beginning of a text from outside, without the token. It is
-// redacted before it is cut: half a secret would not be found.
+// excerpt is the beginning of a text from outside, without the token.
 func (a *answers) excerpt(text string) string { return cut(printable(a.redact.String(text))) }
 
 // cut bounds what is quoted in an error.
-func cut(text string) string {
-	const most = 200
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
-}
+func cut(text string) string { return secret.Cut(text, maxQuoted) }
+
+// maxQuoted is how much of a text from outside is quoted, in bytes.
+const maxQuoted = 200
 
 // printable puts text on one line and drops what a terminal would act on.
 func printable(text string) string {

@@ -3,7 +3,6 @@ package rake
 import (
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"aigw-ci/internal/secret"
 )
@@ -14,11 +13,10 @@ const (
 	maxQuotes = 4
 )
 
-// secrets are what secrets look like when nobody has named them: a password in an
-// address, tokens of GitLab and of model vendors, signed tokens, and values of
-// variables and headers that are called so.
+// secrets are what may well be one in an application's output, besides what a redactor
+// knows everywhere: a password in an address, and values of variables and headers that
+// are called so.
 var secrets = regexp.MustCompile(`(?i)//[^/\s@:]*:[^/\s@]+@` +
-	`|\bgl[a-z]{1,6}-[a-z0-9_.-]{10,}|\bsk-[a-z0-9_-]{10,}|\beyj[a-z0-9_=.-]{10,}` +
 	`|\b(?:bearer|basic)\s+[a-z0-9+/=._-]{8,}` +
 	`|[a-z0-9_-]*(?:token|secret|password|passwd|api_?key|authorization|private_key)["']?\s*(?:=>|[:=])\s*(?:(?:bearer|basic)\s+)?\S+`)
 
@@ -32,14 +30,7 @@ func (o Options) quote(s string, limit int) string {
 		}
 		return secret.Redacted
 	})
-	s = strings.TrimSpace(s)
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit] + "..."
+	return secret.Cut(strings.TrimSpace(s), limit)
 }
 
 // quoteAll quotes the first few lines.

@@ -63,7 +63,7 @@ type Options struct {
 	// task looked at another one, it says nothing about this one. Empty when unknown.
 	GatewayURL string
 
-	// Redactor takes known secrets out of what is quoted; nil knows none.
+	// Redactor takes secrets out of what is quoted; nil knows none but their shapes.
 	Redactor *secret.Redactor
 
 	Log *slog.Logger // nil discards
@@ -105,6 +105,8 @@ func (o Options) check(ctx context.Context, s upgrade.Subject) upgrade.Check {
 		return o.notRun(ctx, err)
 	}
 	out := readOutput(stdout, stderr, exit)
+	// Before lines are quoted one by one: a key has several.
+	out.errors, out.text = o.Redactor.Lines(out.errors), o.Redactor.Lines(out.text)
 	c := o.judge(out, s.Release.Version)
 	c.Detail = o.Way.String() + ": " + c.Detail
 	return c
@@ -141,7 +143,7 @@ func (o Options) notRun(ctx context.Context, err error) upgrade.Check {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return unseen(o.Way.String()+": GitLab's check did not end in time", "look whether the GitLab node is overloaded: the check has to start GitLab's whole application")
 	}
-	seen, remedy, told := strings.Cut(err.Error(), "\n")
+	seen, remedy, told := strings.Cut(o.Redactor.String(err.Error()), "\n")
 	if !told {
 		remedy = "correct verify.rake, or open that way to this job"
 	}

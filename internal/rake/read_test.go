@@ -145,12 +145,12 @@ func TestQuotesHoldNoSecrets(t *testing.T) {
 	o := Options{Redactor: secret.NewRedactor("hunter2-SECRET")}
 	for _, line := range []string{
 		"URI::InvalidURIError: https://root:SECRET@gitlab.example.com",
-		"token glpat-SECRET1234567890 is refused",
+		"token glpat-SECRET12345678901234 is refused",
 		"Authorization: Bearer SECRET1234567890",
 		"header authorization => SECRET1234567890",
 		"eyJhbGciOiJSUzI1NiJ9.SECRET.SECRET",
 		"OPENAI_API_KEY=SECRET",
-		"sk-SECRET1234567890",
+		"sk-SECRET12345678901234",
 		"with hunter2-SECRET inside",
 		`{"password":"SECRET"}`,
 	} {

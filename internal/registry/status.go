@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"aigw-ci/internal/secret"
@@ -86,18 +87,8 @@ func describeBody(a *answer) string {
 const maxQuoted = 200
 
 // clean makes foreign text fit for one line of a log.
-func clean(s string) string {
-	cut := len(s) > maxQuoted
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s[:min(len(s), maxQuoted)])
-	if cut {
-		s += "..."
-	}
-	return s
-}
+func clean(s string) string { return secret.Line(s, maxQuoted) }
 
-func quote(s string) string { return `"` + strings.ReplaceAll(clean(s), `"`, "'") + `"` }
+// quote is clean text in quotes. They are Go's: a secret stays one that a redactor
+// finds.
+func quote(s string) string { return strconv.Quote(clean(s)) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"aigw-ci/internal/secret"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -38,7 +39,7 @@ func (d *Dir) Evidence(stage upgrade.Stage, files []upgrade.File) error {
 	var errs []error
 	for _, f := range files {
 		if err := d.save(dir, f); err != nil {
-			errs = append(errs, fmt.Errorf("saving evidence %s: %w", cut(line(f.Name), maxEvidenceName), err))
+			errs = append(errs, fmt.Errorf("saving evidence %s: %w", secret.Cut(line(f.Name), maxEvidenceName), err))
 		}
 	}
 	return errors.Join(errs...)

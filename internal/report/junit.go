@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"aigw-ci/internal/secret"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -118,7 +119,7 @@ func (s *junitSuite) add(c upgrade.Check) {
 	if page := known(c); page != "" {
 		text += "\n\nMore: " + page
 	}
-	result := &junitResult{Message: cut(line(c.Detail), 200), Text: text}
+	result := &junitResult{Message: secret.Cut(line(c.Detail), 200), Text: text}
 	switch c.Verdict {
 	case upgrade.Fail:
 		s.Failures++

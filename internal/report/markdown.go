@@ -1,13 +1,17 @@
 package report
 
-import "strings"
+import (
+	"strings"
+
+	"aigw-ci/internal/secret"
+)
 
 // Text from outside goes into Markdown as code, where GitLab acts on nothing: no
 // mention that notifies people, no reference, no image, no HTML, no quick action.
 
 // code is text as inline code, fit for the cell of a table; empty for no text.
 func code(s string) string {
-	s = cut(line(s), maxCell)
+	s = secret.Cut(line(s), maxCell)
 	if s == "" {
 		return ""
 	}
@@ -27,7 +31,7 @@ func fenced(s string) string {
 
 // prose is text of this program, such as a remedy, that may quote text from
 // outside: shown as it is, with nothing in it acted on.
-func prose(s string) string { return proseEscapes.Replace(cut(line(s), 2*maxCell)) }
+func prose(s string) string { return proseEscapes.Replace(secret.Cut(line(s), 2*maxCell)) }
 
 // proseEscapes has a zero-width space after the characters that begin a reference
 // in GitLab (@user, #issue, !merge request, ~label, %milestone, $snippet, &epic,

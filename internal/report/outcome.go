@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 
 	"aigw-ci/internal/upgrade"
@@ -26,12 +27,12 @@ func headline(r upgrade.Result) string {
 		}
 		return fmt.Sprintf("%s would be made. Nothing was changed.", count(len(r.Changes), "change"))
 	case upgrade.Rejected:
-		return "The new version failed its rehearsal. No user saw it; the previous one serves and is verified."
+		return tried(r) + " failed its rehearsal. No user saw it; the previous one serves and is verified."
 	case upgrade.RolledBack:
 		if r.ExitCode() == 0 {
 			return "The gateway was rolled back as asked, and is verified."
 		}
-		return "The new version failed. The previous one was put back and is verified."
+		return tried(r) + " failed. The previous one was put back and is verified."
 	case upgrade.RollbackFailed:
 		return "No gateway is proven to work. A person is needed now."
 	case upgrade.Undecided:
@@ -39,6 +40,9 @@ func headline(r upgrade.Result) string {
 	case upgrade.NoImage:
 		return "There is no gateway image for this GitLab version. Nothing was changed."
 	case upgrade.Locked:
+		if errors.Is(r.Err, upgrade.ErrLockLost) {
+			return "The run lost its hold on the target, and stopped where it was."
+		}
 		return "Another run holds the target."
 	case upgrade.Cancelled:
 		if r.After == nil {
@@ -49,6 +53,14 @@ func headline(r upgrade.Result) string {
 		return "The settings are not right. Nothing was contacted."
 	}
 	return "The run failed."
+}
+
+// tried is what was to take the gateway's place.
+func tried(r upgrade.Result) string {
+	if r.Command == "rollback" {
+		return "The version to go back to"
+	}
+	return "The new version"
 }
 
 // next is what the administrator does now, beyond the remedies of single checks;
@@ -67,6 +79,10 @@ func next(r upgrade.Result) string {
 	case upgrade.Undecided:
 		return "Put right what kept it from looking, then run the same command again."
 	case upgrade.Locked:
+		if errors.Is(r.Err, upgrade.ErrLockLost) {
+			return "Run the same command again: it ends what this run began. Should another run be at work, it says so. " +
+				"The job log tells how the lock was lost."
+		}
 		return "Wait until the other run has ended, then run this again if it is still needed."
 	case upgrade.Cancelled:
 		return "Run the same command again when it suits."

@@ -31,7 +31,7 @@ const maxText = 16 << 10
 // without what a terminal acts on: also report.json is looked at in one. It is made before anything is written in any format, because a secret that
 // a format has escaped or broken into lines is harder to find.
 func (r Report) clean(redact *secret.Redactor) Report {
-	text := func(s string) string { return cut(plain(redact.String(s)), maxText) }
+	text := func(s string) string { return secret.Cut(plain(redact.String(s)), maxText) }
 	r.GatewayURL, r.JobURL = text(r.GatewayURL), text(r.JobURL)
 	r.Result = cleanResult(r.Result, text)
 	return r

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"aigw-ci/internal/secret"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -22,7 +23,7 @@ func renderSummary(r Report, evidence []string) []byte {
 	fmt.Fprintf(&b, "### AI Gateway: %s\n\n**%s**", strings.ReplaceAll(string(res.Outcome), "_", " "), headline(res))
 	fmt.Fprintf(&b, " (`aigw-ci %s`, exit code %d)\n", line(res.Command), res.ExitCode())
 	if res.Err != nil {
-		b.WriteString("\n" + fenced(cut(plain(res.Err.Error()), 4000)))
+		b.WriteString("\n" + fenced(secret.Cut(plain(res.Err.Error()), 4000)))
 	}
 	if do := next(res); do != "" {
 		b.WriteString("\n" + do + "\n")

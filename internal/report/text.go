@@ -22,11 +22,3 @@ func plain(s string) string {
 
 // line is plain text on one line.
 func line(s string) string { return strings.Join(strings.Fields(plain(s)), " ") }
-
-// cut is the beginning of s, of at most that many bytes and a mark that it was cut.
-func cut(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + " [...]"
-}

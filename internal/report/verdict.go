@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"aigw-ci/internal/secret"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -19,7 +20,7 @@ func renderVerdict(r upgrade.Result, paint func(colour, string) string) string {
 	fmt.Fprintf(&b, "\n%s  aigw-ci %s, exit code %d\n", paint(tone(r), title), line(r.Command), r.ExitCode())
 	fmt.Fprintf(&b, "%s\n", headline(r))
 	if r.Err != nil {
-		fmt.Fprintf(&b, "%s\n", indent(cut(plain(r.Err.Error()), 4000), "  "))
+		fmt.Fprintf(&b, "%s\n", indent(secret.Cut(plain(r.Err.Error()), 4000), "  "))
 	}
 
 	if all := facts(r); len(all) > 0 {
@@ -34,7 +35,7 @@ func renderVerdict(r upgrade.Result, paint func(colour, string) string) string {
 	if len(r.Notes) > 0 {
 		b.WriteString("\nTo know\n")
 		for _, n := range r.Notes {
-			fmt.Fprintf(&b, "  - %s\n", cut(line(n), maxDetail))
+			fmt.Fprintf(&b, "  - %s\n", secret.Cut(line(n), maxDetail))
 		}
 	}
 	if do := next(r); do != "" {
@@ -50,9 +51,9 @@ func list(b *strings.Builder, title string, checks []upgrade.Check) {
 	}
 	fmt.Fprintf(b, "\n%s\n", title)
 	for _, c := range checks {
-		fmt.Fprintf(b, "  %s (%s): %s\n", line(c.ID), line(string(c.Stage)), cut(line(c.Detail), maxDetail))
+		fmt.Fprintf(b, "  %s (%s): %s\n", line(c.ID), line(string(c.Stage)), secret.Cut(line(c.Detail), maxDetail))
 		if c.Remedy != "" {
-			fmt.Fprintf(b, "    what to do: %s\n", cut(line(c.Remedy), maxDetail))
+			fmt.Fprintf(b, "    what to do: %s\n", secret.Cut(line(c.Remedy), maxDetail))
 		}
 		if page := known(c); page != "" {
 			fmt.Fprintf(b, "    more: %s\n", page)
@@ -66,7 +67,7 @@ func known(c upgrade.Check) string {
 	if c.Diagnosis == "" {
 		return ""
 	}
-	return "docs/troubleshooting.md#" + cut(line(c.Diagnosis), 100)
+	return "docs/troubleshooting.md#" + secret.Cut(line(c.Diagnosis), 100)
 }
 
 // tone is the colour of an outcome: red where the gateway or the user needs a

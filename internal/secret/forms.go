@@ -15,7 +15,9 @@ func forms(value string) []string {
 		return nil
 	}
 	all := append(spellings(value), encodings(value)...)
-	for line := range strings.Lines(value) {
+	all = append(all, Line(value, len(value)))
+	// Keys of several lines are kept in variables with the line breaks written out.
+	for line := range strings.Lines(strings.ReplaceAll(value, `\n`, "\n")) {
 		line = strings.TrimSpace(line)
 		// The armour of a PEM file ("-----BEGIN ...") is no secret, and a reader
 		// wants to see that a key was there.
@@ -36,7 +38,7 @@ func spellings(value string) []string {
 		url.QueryEscape(value),
 		url.PathEscape(value),
 		url.User(value).String(),
-		unquoted(quoted), unquoted(string(encoded)), unquoted(plain),
+		unquoted(quoted), unquoted(strconv.QuoteToASCII(value)), unquoted(string(encoded)), unquoted(plain),
 	}
 }
 

@@ -87,6 +87,15 @@ func TestRedactorFindsLines(t *testing.T) {
 	}
 }
 
+// A key is kept in a variable with its line breaks written out, and shown with them.
+func TestRedactorFindsLinesWrittenOut(t *testing.T) {
+	t.Parallel()
+	r := secret.NewRedactor(strings.ReplaceAll(strings.ReplaceAll(key, "\r", ""), "\n", `\n`))
+	if got := r.String("| MIIEcanaryLineOne+/abc\n| MIIEcanaryLineTwo+/xyz==\n"); got != "| [redacted]\n| [redacted]\n" {
+		t.Error(got)
+	}
+}
+
 func TestRedactorReplacesOverlappingSecretsTogether(t *testing.T) {
 	t.Parallel()
 	r := secret.NewRedactor("abcdefgh", "efghijkl", "defg-longer")

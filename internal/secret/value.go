@@ -3,8 +3,10 @@
 //
 // There are two lines of defence. A Value does not print itself, so a secret
 // that is logged by mistake shows as "[redacted]". A Redactor stands at the way
-// out and replaces the secrets it knows in text that others wrote: the log of a
-// gateway, the answer of a server, the error of a library.
+// out and replaces the secrets it knows, and what looks like one, in text that others
+// wrote: the log of a gateway, the answer of a server, the error of a library. Such
+// text is shortened
+// with Cut and Line alone, after which a Redactor still finds half a secret.
 package secret
 
 import (

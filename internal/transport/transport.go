@@ -6,7 +6,7 @@
 // The pieces are plain [http.RoundTripper] values, stacked from the inside out:
 //
 //	base, err := transport.New(transport.Options{CAs: cas, Proxy: http.ProxyFromEnvironment})
-//	counter := &transport.Counter{Base: &transport.Agent{Base: base, Name: "aigw-ci/1.0"}}
+//	counter := &transport.Counter{Base: &transport.Steady{Base: &transport.Agent{Base: base, Name: "aigw-ci/1.0"}}}
 //	client := &http.Client{Transport: &transport.Retry{Base: counter, Log: log}}
 //
 // With the counter inside the retries, a second attempt is counted as the second
@@ -25,8 +25,8 @@ import (
 )
 
 // Each step towards an answer has a bound of its own, so that a silent peer is
-// noticed also by a caller that set no deadline. Bodies have none: a large blob
-// on a slow line is not an error. They are bounded by the request's context.
+// noticed also by a caller that set no deadline. Bodies have none here: a large blob
+// on a slow line is not an error. See [Steady] for those that drip.
 const (
 	dialTimeout     = 10 * time.Second
 	tlsTimeout      = 10 * time.Second

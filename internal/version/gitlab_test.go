@@ -82,7 +82,7 @@ func TestParseGitLabRefuses(t *testing.T) {
 			if err == nil || got != (GitLab{}) {
 				t.Fatalf("ParseGitLab = %+v, %v; want an error", got, err)
 			}
-			if msg := err.Error(); len(msg) > 160 || strings.ContainsFunc(msg, unprintable) {
+			if msg := err.Error(); len(msg) > 280 || strings.ContainsFunc(msg, unprintable) {
 				t.Errorf("error %q", msg)
 			}
 		})
@@ -98,7 +98,7 @@ func FuzzParseGitLab(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		v, err := ParseGitLab(s)
 		if err != nil {
-			if msg := err.Error(); len(msg) > 160 || strings.ContainsFunc(msg, unprintable) {
+			if msg := err.Error(); len(msg) > 280 || strings.ContainsFunc(msg, unprintable) {
 				t.Errorf("error %q", msg)
 			}
 			return

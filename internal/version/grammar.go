@@ -3,7 +3,6 @@ package version
 import (
 	"errors"
 	"strconv"
-	"strings"
 )
 
 // number has no leading zero, so that every version has one spelling.
@@ -31,19 +30,14 @@ func atoi(digits []string) (major, minor, patch int, err error) {
 // maxQuoted is how much of a refused text an error repeats, in bytes.
 const maxQuoted = 48
 
-// quote repeats untrusted text for an error: short, printable ASCII, on one line.
+// quote repeats untrusted text for an error: short, printable ASCII, on one line. Go's
+// quotes and the dots are what a redactor knows a secret by.
 func quote(s string) string {
 	if s == "" {
 		return "an empty text"
 	}
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' || r == '"' || r == '\\' {
-			return '?'
-		}
-		return r
-	}, s[:min(len(s), maxQuoted)])
 	if len(s) > maxQuoted {
-		clean += "..."
+		s = s[:maxQuoted] + "..."
 	}
-	return `"` + clean + `"`
+	return strconv.QuoteToASCII(s)
 }
