@@ -67,6 +67,7 @@ const (
 	GitLabRedirects            DiagnosisID = "gitlab-redirects"
 	GitLabInTrouble            DiagnosisID = "gitlab-in-trouble"
 	GitLabWithoutKeys          DiagnosisID = "gitlab-without-keys"
+	GitLabKeysUnread           DiagnosisID = "gitlab-keys-unread"
 	GitLabCertificateUntrusted DiagnosisID = "gitlab-certificate-untrusted"
 	GitLabCertificateInvalid   DiagnosisID = "gitlab-certificate-invalid"
 	GitLabNoTLS                DiagnosisID = "gitlab-no-tls"

@@ -21,10 +21,16 @@ var names = []string{
 // GitLab's page for offline networks renames the mirrored repository to
 // "ai-gateway". Other products have that name on Docker Hub, so there it does not
 // count. Source: docs.gitlab.com/administration/gitlab_duo_self_hosted/offline_deployment.
-func IsGatewayRepository(ref string) bool {
+//
+// Mirrors are repositories that the administrator has named as the gateway's: those
+// count as they are.
+func IsGatewayRepository(ref string, mirrors ...string) bool {
 	repository, tag := split(ref)
 	if repository == "" {
 		return false
+	}
+	if slices.Contains(mirrors, repository) {
+		return true
 	}
 	if strings.HasPrefix(tag, "self-hosted-v") {
 		return true

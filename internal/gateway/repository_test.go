@@ -44,3 +44,22 @@ func TestIsGatewayRepository(t *testing.T) {
 		}
 	}
 }
+
+func TestIsGatewayRepositoryOfMirrors(t *testing.T) {
+	t.Parallel()
+	mirrors := []string{"registry.example.com:5000/duo/renamed"}
+	for ref, want := range map[string]bool{
+		"registry.example.com:5000/duo/renamed":                   true,
+		"registry.example.com:5000/duo/renamed:1":                 true,
+		"registry.example.com:5000/duo/renamed:1@sha256:0123":     true,
+		"registry.example.com:5000/duo/renamed@sha256:0123":       true,
+		"registry.example.com:5000/duo/renamed-docs:1":            false,
+		"registry.example.com:5000/duo/renamed/tools:1":           false,
+		"registry.example.com:5000/duo":                           false,
+		"elsewhere.example.com/registry.example.com:5000/renamed": false,
+	} {
+		if got := IsGatewayRepository(ref, mirrors...); got != want {
+			t.Errorf("IsGatewayRepository(%q, mirror) = %v", ref, got)
+		}
+	}
+}

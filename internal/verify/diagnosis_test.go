@@ -169,6 +169,7 @@ func TestDiagnoses(t *testing.T) {
 		{gateway.GitLabInTrouble, GitLab, upgrade.Inconclusive, toGitLab(plain, nil, respond(503, "text/html", "GitLab is not responding"))},
 		{gateway.GitLabWithoutKeys, GitLab, upgrade.Fail, toGitLab(plain, nil, gitlab(plain+"/no-keys"))},
 		{gateway.GitLabWithoutKeys, GitLab, upgrade.Fail, toGitLab(plain, nil, gitlabWith(`{"keys":[{"kty":"EC"}]}`))},
+		{gateway.GitLabKeysUnread, GitLab, upgrade.Fail, inState(running, jwks)},
 		{gateway.GitLabWithoutTLS, GitLab, upgrade.Warn, toGitLab(plain, nil, gitlab(plain+"/oauth/discovery/keys"))},
 		{gateway.EngineSilent, GitLab, upgrade.Inconclusive, toGitLab(plain, unseen, nil)},
 		{gateway.GitLabCertificateInvalid, GitLab, upgrade.Fail, toGitLabTLS("www.example.com", year, nil)},

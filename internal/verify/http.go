@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"aigw-ci/internal/secret"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -197,16 +198,5 @@ func (v *visitor) close() {
 	}
 }
 
-// short cuts s to at most n bytes, without control characters.
-func short(s string, n int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "..."
-}
+// short is text of unknown origin on one line, at most n bytes of it.
+func short(s string, n int) string { return secret.Line(s, n) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,13 +142,14 @@ func TestHold(t *testing.T) {
 		name    string
 		answers func(time.Duration) error
 		state   func(begin time.Time, s *upgrade.State)
+		silent  bool // the target, for some seconds after the moment
 		verdict upgrade.Verdict
 		detail  string
 		from    time.Duration // when the judgement may be made: from
 		by      time.Duration // and by
 	}{
 		{name: "nothing happens", answers: always(nil), verdict: upgrade.Pass, detail: "no restart and no failure in 30s", from: 32 * time.Second, by: 32 * time.Second},
-		{name: "one failed probe", answers: broken(syscall.ECONNREFUSED), verdict: upgrade.Fail, detail: "connection refused", by: moment + time.Second},
+		{name: "one failed probe", answers: broken(syscall.ECONNREFUSED), verdict: upgrade.Fail, detail: "connection refused", by: moment + 2*time.Second},
 		{
 			// Not seen is not failed: the row and the hold begin again.
 			name: "one probe without a road", answers: broken(syscall.EHOSTUNREACH),
@@ -165,6 +167,19 @@ func TestHold(t *testing.T) {
 			name: "out of memory", answers: always(nil), verdict: upgrade.Fail, detail: "out of memory", by: moment + time.Second,
 			state: func(_ time.Time, s *upgrade.State) { s.Status, s.ExitCode, s.OOM = upgrade.Exited, 137, true },
 		},
+		{
+			name: "out of memory, as its target notices a moment later", answers: broken(syscall.ECONNREFUSED), verdict: upgrade.Fail, detail: "out of memory", by: moment + 2*time.Second,
+			state: func(begin time.Time, s *upgrade.State) {
+				if time.Since(begin) > moment {
+					s.Status, s.ExitCode, s.OOM = upgrade.Exited, 137, true
+				}
+			},
+		},
+		{
+			// A gateway that is reached through its target is lost with it.
+			name: "the target is silent for a while", answers: broken(syscall.ECONNREFUSED), silent: true,
+			verdict: upgrade.Pass, detail: "30s", from: moment + 33*time.Second, by: moment + 40*time.Second,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -174,6 +189,9 @@ func TestHold(t *testing.T) {
 					state := upgrade.State{Status: upgrade.Running, Started: s.begin, Digests: []string{digest}}
 					if tt.state != nil && s.since() >= moment {
 						tt.state(s.begin, &state)
+					}
+					if now := s.since(); tt.silent && now > moment && now < moment+3*time.Second {
+						return upgrade.State{}, errors.New("no route to the API server")
 					}
 					return state, ctx.Err()
 				}
@@ -185,6 +203,26 @@ func TestHold(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// brokenRoad is what a target says of a tunnel that ended.
+type brokenRoad struct{}
+
+func (brokenRoad) Error() string { return "the tunnel broke" }
+func (brokenRoad) Road() bool    { return true }
+
+func TestABrokenRoadSaysNothing(t *testing.T) {
+	t.Parallel()
+	v := &visitor{address: "http://gateway.example.com:5052"}
+	for err, verdict := range map[error]upgrade.Verdict{
+		&url.Error{Op: "Get", Err: brokenRoad{}}:                      upgrade.Inconclusive,
+		&url.Error{Op: "Get", Err: errors.New("the tunnel broke")}:    upgrade.Fail,
+		&url.Error{Op: "Get", Err: fmt.Errorf("1: %w", brokenRoad{})}: upgrade.Inconclusive,
+	} {
+		if c := v.explain(err); c.Verdict != verdict {
+			t.Errorf("%v: %s, %s; want %s", err, c.Verdict, c.Detail, verdict)
+		}
 	}
 }
 

@@ -121,13 +121,37 @@ func (t *trial) prove(ctx context.Context, seen *sheet) (*sheet, bool) {
 		case over, ctx.Err() != nil:
 			return seen, over
 		case verdict == upgrade.Fail:
-			seen.put(Stable, fail(
-				fmt.Sprintf("answered at first, and %s later: %s", time.Since(begin).Round(time.Second), seen.summary()), gateway.FailedInHold))
-			return seen, true
+			return seen, t.relapse(ctx, seen, time.Since(begin))
 		case verdict != upgrade.Pass:
 			return seen, false
 		}
 	}
+}
+
+// relapse judges a gateway that answered, and after a while did not. Its process is
+// looked at once more, a moment later: that it ended says more than an unanswered
+// request, and some targets notice an end only then. Where the target is silent too, it
+// may be the road that broke. It returns false when polling has to go on.
+func (t *trial) relapse(ctx context.Context, seen *sheet, after time.Duration) (over bool) {
+	pause(ctx, t.o.Interval)
+	process := newSheet()
+	ended := t.process(ctx, process)
+	stable := process.get(Stable)
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case ended:
+		seen.put(Stable, stable)
+		return true
+	case stable.Verdict == upgrade.Inconclusive && t.front == nil:
+		for _, c := range seen.complaints() {
+			seen.put(c.ID, unseen(c.Detail, gateway.NoRoad))
+		}
+		seen.put(Stable, stable)
+		return false
+	}
+	seen.put(Stable, fail(fmt.Sprintf("answered at first, and %s later: %s", after.Round(time.Second), seen.summary()), gateway.FailedInHold))
+	return true
 }
 
 // rest is how long the gateway still has to stay up.

@@ -48,6 +48,10 @@ type Options struct {
 	// Empty when it is not known.
 	GitLabURL string
 
+	// GitLabHere is GitLab's address as this job reaches it. A gateway is not to blame
+	// when GitLab answers nobody. Empty when it is not known.
+	GitLabHere string
+
 	// Transport has the certificate authorities and the proxy. It is cloned, never
 	// used itself; nil means one without either.
 	Transport *http.Transport
