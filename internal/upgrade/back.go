@@ -66,6 +66,36 @@ func (r *run) proveRestored(ctx context.Context, s Subject) Verdict {
 	return r.verify(ctx, s)
 }
 
+// restartTime is how long a target that restarts may take to bring back what ran.
+const restartTime = 15 * time.Second
+
+// proveUntouched judges the old gateway, which this run never stopped. When it is down,
+// it may be the target that restarted: such a gateway is back in a moment.
+func (r *run) proveUntouched(ctx context.Context, s Subject) Verdict {
+	runs := func() bool {
+		state, err := s.Gateway.State(ctx)
+		return err == nil && state.Status == Running
+	}
+	made := len(r.result.Checks)
+	verdict := r.verify(ctx, s)
+	if verdict != Fail || runs() {
+		return verdict
+	}
+	for late := time.After(restartTime); ; {
+		select {
+		case <-ctx.Done():
+			return verdict
+		case <-late:
+			return verdict
+		case <-time.After(time.Second):
+		}
+		if runs() {
+			r.result.Checks = r.result.Checks[:made] // they were about a gateway that was down
+			return r.verify(ctx, s)
+		}
+	}
+}
+
 // old is the image that must be running once the way back is gone. After an
 // interrupted run that is what the target has now, not what it had when it was seen.
 func (r *run) old(seen Observation) Image {

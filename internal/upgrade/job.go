@@ -164,7 +164,7 @@ func (r *run) reject(seen Observation, verdict Verdict) (Outcome, error) {
 	r.result.After = seen.Current
 	ctx, cancel := r.wayBack()
 	defer cancel()
-	switch r.verify(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image(), Settled: true}) {
+	switch r.proveUntouched(ctx, Subject{Stage: Live, Gateway: seen.Live, Image: seen.Current.image(), Settled: true}) {
 	case Pass:
 		return Rejected, errors.New("the rehearsal failed; the old gateway was not touched and works")
 	case Fail:
@@ -181,6 +181,9 @@ func (r *run) promote(ctx context.Context, seen Observation, plan Plan) (Outcome
 		promoted, err = r.Target.Promote(ctx, plan)
 		return err
 	})
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return "", refused
+	}
 	if err != nil {
 		return r.back(ctx, seen, promoted, fmt.Errorf("promoting %s: %w", plan.Image.Reference(), err))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"aigw-ci/internal/upgrade"
 )
@@ -68,6 +69,23 @@ func TestUpgrade(t *testing.T) {
 		"the promoted gateway cannot be looked at": {
 			before: "old", arrange: func(w *world) { w.blind[upgrade.Live] = true },
 			outcome: upgrade.Undecided, exit: 6, after: "new",
+		},
+		"the rehearsal fails while the target restarts": {
+			before: "old", arrange: func(w *world) {
+				w.weak["new"] = true
+				w.step = func(_ int, call string) fault {
+					if call == "dismiss" { // and is back some seconds later
+						w.live.running = false
+						time.AfterFunc(5*time.Second, func() { w.live.running = true })
+					}
+					return none
+				}
+			},
+			outcome: upgrade.Rejected, exit: 4, after: "old",
+		},
+		"the target refuses at the last moment": {
+			before: "old", arrange: func(w *world) { w.refuses = true },
+			outcome: upgrade.Failed, exit: 1, after: "old",
 		},
 		"without a rehearsal": {
 			before: "old", arrange: func(w *world) { w.weak["new"] = true },

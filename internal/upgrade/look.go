@@ -116,6 +116,7 @@ func (r *run) plan(ctx context.Context, seen Observation, image Image) (plan Pla
 	if err != nil {
 		return plan, err
 	}
+	plan.Back = r.result.Command == "rollback"
 	r.result.Changes = plan.Changes
 	for _, c := range plan.Changes {
 		r.Log.Info("change "+c.Field, "from", c.From, "to", c.To)

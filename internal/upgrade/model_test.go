@@ -19,6 +19,7 @@ type world struct {
 	live, aside, candidate *instance
 	next                   int  // the ID of the next instance
 	held                   bool // the lock
+	back                   bool // what is under way is a rollback
 	proven                 map[int]bool
 
 	bad   map[string]bool            // images that do not work once live
@@ -32,6 +33,7 @@ type world struct {
 	asked       version.GitLab        // what GitLab said when it was last asked
 	recent      bool                  // nothing that takes long came after that
 	unrehearsed string                // why nothing can be rehearsed
+	refuses     bool                  // the target, once it is asked to promote
 
 	dead  bool // the process was killed: what it still does while it unwinds does not count
 	calls int
@@ -42,6 +44,7 @@ type instance struct {
 	id      int
 	image   string
 	running bool
+	past    upgrade.Past
 }
 
 // fault is what goes wrong with one call.
@@ -149,6 +152,7 @@ func (w *world) Observe(ctx context.Context) (seen upgrade.Observation, err erro
 		case w.candidate != nil:
 			seen.Interrupted = upgrade.Rehearsing
 		}
+		seen.Back = w.back
 	})
 	return seen, err
 }
@@ -183,20 +187,29 @@ func (w *world) Dismiss(ctx context.Context) error {
 
 // Promote makes its steps one by one, so that each can be the last.
 func (w *world) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gateway, error) {
-	if wanted := belongs(w.asked, "new"); !w.recent || plan.Image.Tag != wanted {
+	if wanted := belongs(w.asked, "new"); !plan.Back && (!w.recent || plan.Image.Tag != wanted) {
 		w.t.Errorf("%s is promoted; GitLab was asked after the preparation: %v, and then wanted %s", plan.Image.Tag, w.recent, wanted)
+	}
+	if w.refuses {
+		return nil, &upgrade.RefusedError{Place: w.Place(), Reasons: []string{"somebody else was here"}}
 	}
 	steps := []struct {
 		name string
 		work func()
 	}{
+		{"promote: mark", func() { w.back = plan.Back }},
 		{"promote: stop", func() {
 			if w.live != nil {
 				w.live.running = false
 			}
 		}},
 		{"promote: set aside", func() { w.aside, w.live = w.live, nil }},
-		{"promote: create", func() { w.live = w.create(plan.Image.Tag) }},
+		{"promote: create", func() {
+			w.live = w.create(plan.Image.Tag)
+			if w.aside != nil {
+				w.live.past = upgrade.Past{Image: w.aside.image, Left: plan.Back}
+			}
+		}},
 		{"promote: start", func() { w.live.running = true }},
 	}
 	for _, s := range steps {
@@ -213,7 +226,7 @@ func (w *world) Keep(ctx context.Context) error {
 		if w.live == nil || !w.proven[w.live.id] {
 			w.t.Error("the old gateway is dropped before the new one is proven")
 		}
-		w.aside = nil
+		w.aside, w.back = nil, false
 		w.invariants("keep")
 	})
 }
@@ -229,6 +242,7 @@ func (w *world) Restore(ctx context.Context) (upgrade.Gateway, error) {
 		if w.live != nil {
 			w.live.running = true
 		}
+		w.back = false
 		w.invariants("restore")
 	})
 	if w.live == nil || err != nil {
@@ -237,7 +251,13 @@ func (w *world) Restore(ctx context.Context) (upgrade.Gateway, error) {
 	return view{w, w.live}, nil
 }
 
-func (w *world) Previous(context.Context) (string, error) { return "", nil }
+func (w *world) Previous(ctx context.Context) (past upgrade.Past, err error) {
+	return past, w.do(ctx, "previous", func() {
+		if w.live != nil {
+			past = w.live.past
+		}
+	})
+}
 
 // Judge is the gate: an instance works when it runs and its image is good.
 func (w *world) Judge(ctx context.Context, s upgrade.Subject) []upgrade.Check {
@@ -264,7 +284,12 @@ type view struct {
 }
 
 func (view) Endpoint(context.Context) (upgrade.Endpoint, error) { return upgrade.Endpoint{}, nil }
-func (view) State(context.Context) (upgrade.State, error)       { return upgrade.State{}, nil }
+func (v view) State(context.Context) (upgrade.State, error) {
+	if !v.instance.running {
+		return upgrade.State{Status: upgrade.Exited}, nil
+	}
+	return upgrade.State{Status: upgrade.Running}, nil
+}
 func (view) Logs(context.Context, int) ([]string, error)        { return nil, nil }
 func (view) DialFrom(context.Context, string) (net.Conn, error) { return nil, errors.ErrUnsupported }
 func (view) Evidence(context.Context) ([]upgrade.File, error)   { return nil, nil }
@@ -315,6 +340,15 @@ func (w *world) job(wanted string) *upgrade.Job {
 
 // upgrade runs the job to its end, or to the death of its process.
 func (w *world) upgrade(ctx context.Context, wanted string) (result upgrade.Result, died bool) {
+	return w.mortal(func() upgrade.Result { return w.job(wanted).Upgrade(ctx) })
+}
+
+// rollBack is the same for the way back.
+func (w *world) rollBack(ctx context.Context) (result upgrade.Result, died bool) {
+	return w.mortal(func() upgrade.Result { return w.job("new").RollBack(ctx) })
+}
+
+func (w *world) mortal(command func() upgrade.Result) (result upgrade.Result, died bool) {
 	defer func() {
 		switch r := recover(); r {
 		case nil:
@@ -324,5 +358,5 @@ func (w *world) upgrade(ctx context.Context, wanted string) (result upgrade.Resu
 			panic(r)
 		}
 	}()
-	return w.job(wanted).Upgrade(ctx), false
+	return command(), false
 }

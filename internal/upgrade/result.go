@@ -69,9 +69,9 @@ type Phase struct {
 }
 
 // ExitCode is the process exit status for the result. A rollback that was asked
-// for is a success; the same outcome of an upgrade is not.
+// for is a success; one that was undone, or that an upgrade ended with, is not.
 func (r Result) ExitCode() int {
-	if r.Command == "rollback" && r.Outcome == RolledBack {
+	if r.Command == "rollback" && r.Outcome == RolledBack && r.Err == nil {
 		return 0
 	}
 	if code, ok := exitCodes[r.Outcome]; ok {

@@ -11,7 +11,9 @@ import (
 var errNoPrevious = errors.New("there is no record of a previous gateway here: pin the image you want with image.tag and run upgrade")
 
 // RollBack brings the image back that ran before the current one. It goes the way
-// of an upgrade: rehearsed, promoted, proven, and undone when it fails.
+// of an upgrade: rehearsed, promoted, proven, and undone when it fails. Once it is
+// back, the same call proves it and goes no further: neither a second time to what
+// was left on purpose, nor to what is older still.
 func (j *Job) RollBack(ctx context.Context) Result {
 	return j.locked(ctx, "rollback", (*run).rollBack)
 }
@@ -21,21 +23,29 @@ func (r *run) rollBack(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
-	// The old instance itself is still there: nothing is a better way back.
-	if seen.Interrupted == Unproven || seen.Interrupted == Swapping {
+	// The instance that an upgrade set aside is still there: nothing is a better way
+	// back. What a rollback set aside is what it was leaving.
+	if (seen.Interrupted == Unproven || seen.Interrupted == Swapping) && !seen.Back {
 		return r.back(ctx, seen, seen.Live, nil)
 	}
 	if seen, err = r.settle(ctx); err != nil {
 		return "", err
 	}
-	reference, err := r.Target.Previous(ctx)
-	if err != nil {
+	past, err := r.Target.Previous(ctx)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if reference == "" {
+	case past.Image == "":
 		return Failed, errNoPrevious
+	case past.Left:
+		r.note("an earlier rollback already came here, from " + past.Image + "; `aigw-ci upgrade` goes forward again")
+		return r.bringBack(ctx, seen, seen.Current.Image, "an earlier rollback brought it back")
 	}
+	return r.bringBack(ctx, seen, past.Image, "it ran before the current one")
+}
 
+// bringBack brings the gateway to an image by its reference.
+func (r *run) bringBack(ctx context.Context, seen Observation, reference, reason string) (Outcome, error) {
 	var image Image
 	if err := r.phase("resolve", "Find the previous image", func() (err error) {
 		image, err = r.Images.Describe(ctx, reference, cmp.Or(r.Platform, seen.Platform))
@@ -43,11 +53,11 @@ func (r *run) rollBack(ctx context.Context) (Outcome, error) {
 	}); err != nil {
 		return "", fmt.Errorf("looking up the previous image: %w", err)
 	}
-	image.Reason = "it ran before the current one"
+	image.Reason = reason
 	r.result.Image = image
 
 	outcome, err := r.bring(ctx, seen, image)
-	if outcome == Upgraded {
+	if outcome == Upgraded || outcome == Unchanged {
 		outcome = RolledBack
 	}
 	return outcome, err

@@ -38,7 +38,8 @@ type Target interface {
 	Dismiss(ctx context.Context) error
 
 	// Promote puts the planned gateway in the place of the old one, which stays
-	// ready for Restore until Keep. After an error, Restore is called.
+	// ready for Restore until Keep. A *RefusedError says that nothing was changed;
+	// after any other error, Restore is called.
 	Promote(ctx context.Context, plan Plan) (Gateway, error)
 
 	// Keep drops what Restore would need.
@@ -49,9 +50,17 @@ type Target interface {
 	// removes the promoted one and returns a nil Gateway.
 	Restore(ctx context.Context) (Gateway, error)
 
-	// Previous is the image that ran before the current one, from the target's own
-	// record, as "repository:tag@sha256:..."; empty when there is no record.
-	Previous(ctx context.Context) (string, error)
+	// Previous is what came before the current gateway, from the target's own record;
+	// the zero Past when there is none.
+	Previous(ctx context.Context) (Past, error)
+}
+
+// Past is what came before a gateway.
+type Past struct {
+	Image string // "repository:tag@sha256:..."
+
+	// Left is set when a rollback left Image for the current one, which is older.
+	Left bool
 }
 
 // Place is a target's name.
@@ -81,6 +90,7 @@ type Observation struct {
 	Current     *Instance // nil: no gateway yet
 	Live        Gateway   // a handle on Current; nil with it
 	Interrupted Interruption
+	Back        bool     // what was interrupted after its rehearsal was a rollback
 	Platform    string   // "linux/amd64": what the target runs
 	Notes       []string // what the administrator should know, one line each
 	Detail      any      // the target's own; handed back to Plan
@@ -105,6 +115,9 @@ type Plan struct {
 	// Unrehearsed is why this plan cannot be rehearsed, in words that end the
 	// sentence "not rehearsed: "; empty when it can. It is promoted all the same.
 	Unrehearsed string
+
+	// Back is set for a rollback, by the job: the target remembers it.
+	Back bool
 
 	Detail any // the target's own; handed back to Rehearse and Promote
 }
@@ -148,5 +161,6 @@ func (e *RefusedError) Error() string {
 	return s
 }
 
-// ErrLockLost is the cause of a run that found its lock taken over.
-var ErrLockLost = errors.New("the lock on the target was lost to another run")
+// ErrLockLost is the cause of a run that can no longer be sure of its lock: another
+// run has taken it over, or may have by now, because the target took no sign of life.
+var ErrLockLost = errors.New("the lock on the target was lost, so nothing more was changed")
