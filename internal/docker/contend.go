@@ -25,6 +25,11 @@ func (l *lock) outlive(ctx context.Context) error {
 	if found.Container.Config == nil || found.Container.Config.Labels[LabelRole] != RoleLock {
 		return fmt.Errorf("container %s has the name of the lock and is none: rename or remove it", l.name)
 	}
+	if state := found.Container.State; state != nil && state.Status == container.StateDead {
+		// Whoever may remove it began to, and the engine was stopped in the middle. Such
+		// a container cannot be read, and would seem locked for ever.
+		return l.engine.explain("removing what is left of the lock "+l.name, l.engine.removeContainer(ctx, found.Container.ID))
+	}
 	holder := holderOf(found.Container)
 	alive, err := l.watch(ctx, found.Container.ID)
 	switch {

@@ -35,7 +35,7 @@ func demux(stdout, stderr io.Writer, r io.Reader) error {
 			}
 		case 3: // an error of the engine itself
 			var words strings.Builder
-			_, _ = io.Copy(&words, io.LimitReader(frame, 2000))
+			_, _ = io.Copy(&words, io.LimitReader(frame, 4<<10)) // more than clean looks at, so that it marks the cut
 			return errors.New("the engine ended the stream: " + clean(words.String(), 500))
 		default:
 			return fmt.Errorf("the engine's stream has a frame of unknown kind %d", header[0])

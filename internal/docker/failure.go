@@ -35,8 +35,22 @@ func (f *failure) Error() string {
 	if f.engine != "" && !strings.Contains(s, f.engine) {
 		s += " (engine " + f.engine + ")"
 	}
+	for words, advice := range advices {
+		if strings.Contains(s, words) && !strings.Contains(s, advice) {
+			s += "; " + advice
+		}
+	}
 	return s
 }
+
+// advices are what to do about things that an engine says about many a request.
+var advices = map[string]string{
+	"no space left on device": diskFull,
+	"No such image":           "somebody removed it from the engine: run again, which pulls it once more",
+}
+
+// diskFull is what to do about an engine that can write nothing any more.
+const diskFull = "the engine's disk is full: free space on it (docker system df shows what uses it)"
 
 // engineWords are the engine's own words in an error, fit for one line of a log.
 func engineWords(err error) string {

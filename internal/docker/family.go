@@ -34,6 +34,9 @@ const (
 const (
 	// LabelPrevious is the image that ran before: "repository:tag@sha256:...".
 	LabelPrevious = "aigw-ci.previous"
+	// LabelBack is "true" on a gateway that a rollback made: LabelPrevious is then the
+	// image that was left on purpose.
+	LabelBack = "aigw-ci.back"
 	// LabelConfigured is the name in docker.container under which a gateway is kept,
 	// where its own name is another. Two settings never share a gateway.
 	LabelConfigured = "aigw-ci.configured"
@@ -61,6 +64,12 @@ func (m *member) running() bool {
 	return m != nil && (m.state == container.StateRunning || m.state == container.StateRestarting || m.state == container.StatePaused)
 }
 
+// leaving reports whether the removal of a container has begun. One that was broken
+// off, because the engine was stopped, leaves a container that cannot run any more.
+func (m *member) leaving() bool {
+	return m != nil && (m.state == container.StateDead || m.state == container.StateRemoving)
+}
+
 // ours reports whether this program made the container.
 func (m *member) ours() bool { return m != nil && m.labels[LabelRole] != "" }
 
@@ -81,6 +90,15 @@ func (f family) interrupted() upgrade.Interruption {
 		return upgrade.Rehearsing
 	}
 	return upgrade.Clean
+}
+
+// back reports whether a run that did not end was a rollback. The container that it
+// made says so, wherever it is by now.
+func (f family) back() bool {
+	if f.next != nil {
+		return f.next.labels[LabelBack] != ""
+	}
+	return f.previous != nil && f.live != nil && f.live.labels[LabelBack] != ""
 }
 
 // foreign names a container that stands where one of ours would, and is not ours.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 
 	"aigw-ci/internal/gateway"
 	"aigw-ci/internal/upgrade"
-	"aigw-ci/internal/version"
 )
 
 // handle is one gateway container, known by its ID: it stays the same gateway
@@ -39,15 +37,15 @@ func (h *handle) Endpoint(ctx context.Context) (upgrade.Endpoint, error) {
 		return upgrade.Endpoint{}, h.engine.explain("looking for a road to "+h.name, err)
 	}
 	p := portsOf(found.Container)
-	http, err := h.engine.Road(ctx, found.Container, p.http, h.published)
+	http, err := h.engine.Road(ctx, found.Container, p.HTTP, h.published)
 	if err != nil {
 		return upgrade.Endpoint{}, err
 	}
-	endpoint := upgrade.Endpoint{HTTP: p.scheme + "://" + http.Addr, Dial: http.Dial, Lasting: http.lasting, Via: http.Via}
-	if p.grpc == 0 {
+	endpoint := upgrade.Endpoint{HTTP: p.Scheme() + "://" + http.Addr, Dial: http.Dial, Lasting: http.lasting, Via: http.Via}
+	if p.GRPC == 0 {
 		return endpoint, nil
 	}
-	grpc, err := h.engine.Road(ctx, found.Container, p.grpc, h.published)
+	grpc, err := h.engine.Road(ctx, found.Container, p.GRPC, h.published)
 	if err != nil {
 		return upgrade.Endpoint{}, err
 	}
@@ -76,61 +74,18 @@ func either(a, b Road) func(ctx context.Context, network, addr string) (net.Conn
 	}
 }
 
-// ports are where a gateway listens inside its container.
-type ports struct {
-	scheme     string // of the HTTP port
-	http, grpc int    // grpc is 0 where none is served
-}
-
-// grpcPort is where the gateway serves gRPC unless PORT says otherwise. Source:
-// gitlab-org/modelops/applied-ml/code-suggestions/ai-assist, duo_workflow_service.
-const grpcPort = 50052
-
 // portsOf reads where the gateway listens from its environment, which holds the
-// image's own defaults too, and from the image's tag where the environment is
-// silent. Names: ai-assist, ai_gateway/config.py and scripts/run.sh.
-func portsOf(c container.InspectResponse) ports {
+// image's own defaults too.
+func portsOf(c container.InspectResponse) gateway.Ports {
 	env := make(map[string]string)
-	var needs gateway.Needs
-	if c.Config != nil {
-		for _, pair := range c.Config.Env {
-			name, value, _ := strings.Cut(pair, "=")
-			env[name] = value
-		}
-		needs = gateway.For(lineOf(c.Config.Image))
+	if c.Config == nil {
+		return gateway.Listens("", env)
 	}
-	p := ports{scheme: "http", http: portOr(env["AIGW_FASTAPI__API_PORT"], needs.HTTPPort)}
-	if isTrue(env["AIGW_FASTAPI__TLS__ENABLED"]) {
-		p.scheme = "https"
+	for _, pair := range c.Config.Env {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
 	}
-	enabled, said := env["ENABLE_DUO_WORKFLOW_SERVICE"]
-	if said && isTrue(enabled) || !said && needs.GRPCPort != 0 {
-		p.grpc = portOr(env["PORT"], grpcPort)
-	}
-	return p
-}
-
-// lineOf is the release an image reference is for; the zero Line when its tag does
-// not say.
-func lineOf(reference string) version.Line {
-	name, _, _ := strings.Cut(reference, "@")
-	tag, err := version.ParseTag(name[strings.LastIndexByte(name, ':')+1:])
-	if err != nil {
-		return version.Line{}
-	}
-	return tag.Line()
-}
-
-func portOr(s string, otherwise int) int {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil || n == 0 {
-		return otherwise
-	}
-	return int(n)
-}
-
-func isTrue(s string) bool {
-	return slices.Contains([]string{"true", "1", "yes", "on"}, strings.ToLower(s))
+	return gateway.Listens(c.Config.Image, env)
 }
 
 // State implements upgrade.Gateway.
@@ -192,6 +147,10 @@ func (e *Engine) digests(ctx context.Context, c container.InspectResponse) ([]st
 		}
 	}
 	add(c.Image)
+	if c.Config != nil { // the engine made it from what had this digest, whoever took the name away since
+		_, digest, _ := strings.Cut(c.Config.Image, "@")
+		add(digest)
+	}
 	if c.ImageManifestDescriptor != nil {
 		add(c.ImageManifestDescriptor.Digest.String())
 	}

@@ -89,10 +89,12 @@ func (l *lock) acquire(ctx context.Context) error {
 	return fmt.Errorf("locking %s: its lock %s changes hands all the time: try again later", l.place.Name, l.name)
 }
 
-// create makes the lock's container. It is the one atomic step.
+// create makes the lock's container. It is the one atomic step. What was made for a
+// run that is cancelled meanwhile is taken away by hold.
 func (l *lock) create(ctx context.Context) (id string, err error) {
 	for range 10 {
-		made, err := l.engine.api.ContainerCreate(ctx, client.ContainerCreateOptions{
+		asked, cancel := outlast(ctx)
+		made, err := l.engine.api.ContainerCreate(asked, client.ContainerCreateOptions{
 			Name: l.name,
 			Config: &container.Config{
 				Image: lockImage,
@@ -106,6 +108,7 @@ func (l *lock) create(ctx context.Context) (id string, err error) {
 			},
 			HostConfig: &container.HostConfig{NetworkMode: "none"},
 		})
+		cancel()
 		if err == nil {
 			return made.ID, nil
 		}

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -33,6 +34,45 @@ func die(s *stubEngine, t *testing.T) {
 	}
 	if err := e.writeBeat(context.Background(), id, 7); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An engine makes what it was asked for also when the run was cancelled meanwhile.
+func TestLockOfACancelledRunIsTakenAway(t *testing.T) {
+	for name, never := range map[string]bool{"made": false, "never made": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				s := newStub()
+				s.images[lockImage] = "sha256:0"
+				s.fail = func(_ http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != "/containers/create" {
+						return false
+					}
+					body, _ := io.ReadAll(r.Body) // all of it is here when the run is cancelled
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					cancel()
+					if never {
+						<-r.Context().Done()
+					} else {
+						time.Sleep(2 * time.Second)
+					}
+					return never
+				}
+				began := time.Now()
+				_, _, err := s.engine(t, nil).Lock(ctx, LockOptions{Container: "gitlab-aigw"})
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("Lock: %v", err)
+				}
+				if took := time.Since(began); took > answerTime {
+					t.Errorf("the run waits for %v", took)
+				}
+				time.Sleep(time.Minute)
+				if names := s.names(); len(names) > 0 {
+					t.Errorf("%q are left", names)
+				}
+			})
+		})
 	}
 }
 

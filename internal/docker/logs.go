@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/moby/moby/client"
+
+	"aigw-ci/internal/secret"
 )
 
 // Bounds on what is read of a gateway's logs.
@@ -46,15 +48,16 @@ func readLog(stream io.Reader, tty bool, lines int) ([]string, error) {
 	var log logLines
 	log.most = lines
 	stdout, stderr := logWriter{log: &log}, logWriter{log: &log}
-	limited := io.LimitReader(stream, maxLogBytes)
+	limited := &io.LimitedReader{R: stream, N: maxLogBytes}
 	var err error
 	if tty {
 		_, err = io.Copy(&stdout, limited)
 	} else {
 		err = demux(&stdout, &stderr, limited)
 	}
-	stdout.end()
-	stderr.end()
+	broken := err != nil || limited.N == 0
+	stdout.end(broken)
+	stderr.end(broken)
 	return log.lines, err
 }
 
@@ -64,37 +67,51 @@ type logLines struct {
 	most  int
 }
 
-func (l *logLines) add(line []byte) {
-	l.lines = append(l.lines, clean(string(line), maxLogLine))
+func (l *logLines) add(line string) {
+	l.lines = append(l.lines, clean(line, maxLogLine))
 	if len(l.lines) > l.most {
 		l.lines = l.lines[len(l.lines)-l.most:]
 	}
 }
 
-// logWriter cuts one stream into lines. It keeps no more of a line than will be shown.
+// logWriter takes one stream apart into lines. It keeps not much more of a line than
+// will be shown.
 type logWriter struct {
 	log  *logLines
 	line []byte
+	over bool // the line was longer
 }
 
 func (w *logWriter) Write(p []byte) (int, error) {
 	n := len(p)
 	for {
 		before, after, found := bytes.Cut(p, []byte{'\n'})
-		w.line = append(w.line, before[:min(len(before), max(0, 2*maxLogLine-len(w.line)))]...)
+		kept := before[:min(len(before), 2*maxLogLine-len(w.line))]
+		w.line = append(w.line, kept...)
+		w.over = w.over || len(kept) < len(before)
 		if !found {
 			return n, nil
 		}
-		w.log.add(w.line)
-		w.line = w.line[:0]
+		w.add()
 		p = after
 	}
 }
 
-// end adds a last line that has no newline.
-func (w *logWriter) end() {
+// add ends the line.
+func (w *logWriter) add() {
+	line := string(w.line)
+	if w.over {
+		line += secret.Mark
+	}
+	w.log.add(line)
+	w.line, w.over = w.line[:0], false
+}
+
+// end adds a last line that has no newline, of which there was more when the stream
+// was broken off.
+func (w *logWriter) end(broken bool) {
 	if len(w.line) > 0 {
-		w.log.add(w.line)
-		w.line = nil
+		w.over = w.over || broken
+		w.add()
 	}
 }

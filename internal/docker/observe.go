@@ -21,7 +21,7 @@ func (t *Target) Observe(ctx context.Context) (upgrade.Observation, error) {
 	if err != nil {
 		return upgrade.Observation{}, err
 	}
-	seen := upgrade.Observation{Interrupted: f.interrupted(), Detail: &scene{family: f}}
+	seen := upgrade.Observation{Interrupted: f.interrupted(), Back: f.back(), Detail: &scene{family: f}}
 	if seen.Platform, err = t.engine.Platform(ctx); err != nil {
 		return upgrade.Observation{}, err
 	}

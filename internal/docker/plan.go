@@ -85,7 +85,7 @@ func (t *Target) planReplace(ctx context.Context, s *scene, image upgrade.Image,
 	recipe.Declare(t.options.Declared)
 	found.add(declared)
 	if line, ok := image.Line(); ok {
-		before := lineOf(s.old.Config.Image)
+		before := gateway.LineOf(s.old.Config.Image)
 		required, err := recipe.Require(before, line, t.options.Install.GitLabURL, t.options.Random)
 		if err != nil {
 			return upgrade.Plan{}, err
@@ -108,11 +108,7 @@ func (t *Target) planReplace(ctx context.Context, s *scene, image upgrade.Image,
 // isGateway reports whether the container of the configured name runs a gateway,
 // and not something that a mistyped name would put an end to.
 func (t *Target) isGateway(s *scene) bool {
-	return s.family.live.ours() || gateway.IsGatewayRepository(s.old.Config.Image) ||
-		slices.ContainsFunc(t.options.Repositories, func(r string) bool {
-			rest, ok := strings.CutPrefix(s.old.Config.Image, r)
-			return ok && (rest == "" || strings.ContainsAny(rest[:1], ":@"))
-		})
+	return s.family.live.ours() || gateway.IsGatewayRepository(s.old.Config.Image, t.options.Repositories...)
 }
 
 func (t *Target) plan(action upgrade.Action, image upgrade.Image, b *blueprint, found Findings, differences []Difference) (upgrade.Plan, error) {

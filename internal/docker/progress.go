@@ -18,9 +18,15 @@ type progress struct {
 	mu     sync.Mutex
 	start  time.Time
 	layers map[string]layer
+	fresh  int64 // bytes loaded that were not news yet
 }
 
+// leastNews is how many bytes more are news. A registry that sends a byte a second
+// brings none.
+const leastNews = 64 << 10
+
 type layer struct {
+	status        string
 	loaded, total int64 // bytes, compressed
 	done          bool
 	cached        bool // was there before
@@ -30,12 +36,14 @@ func newProgress(now time.Time) *progress {
 	return &progress{start: now, layers: make(map[string]layer)}
 }
 
-// add takes one message of the engine's stream. Sizes are of untrusted origin and
-// only counted up.
-func (p *progress) add(m jsonstream.Message) {
+// add takes one message of the engine's stream, and reports whether the pull has got
+// on: a layer is at another step, is being unpacked, or enough of it has come. Sizes
+// are of untrusted origin and only counted up.
+func (p *progress) add(m jsonstream.Message) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l, known := p.layers[m.ID]
+	before := l
 	switch m.Status {
 	case "Pulling fs layer", "Waiting", "Verifying Checksum", "Extracting":
 	case "Downloading":
@@ -49,12 +57,17 @@ func (p *progress) add(m jsonstream.Message) {
 	case "Already exists":
 		l.done, l.cached = true, true
 	default:
-		return // about the image as a whole, or nothing to count
+		return false // about the image as a whole, or nothing to count
 	}
 	if m.ID == "" || !known && len(p.layers) >= maxLayers {
-		return
+		return false
 	}
+	l.status = m.Status
 	p.layers[m.ID] = l
+	if p.fresh += l.loaded - before.loaded; p.fresh >= leastNews {
+		p.fresh, news = 0, true
+	}
+	return news || l.status != before.status || l.status == "Extracting"
 }
 
 // report writes a line to the log every so often until stop is called, which may

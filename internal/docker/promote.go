@@ -24,7 +24,7 @@ func (t *Target) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gatewa
 		if err != nil {
 			return nil, err
 		}
-		recipe.Config.Labels[LabelPrevious] = previous
+		t.remember(recipe.Config.Labels, b.old.Config.Labels, previous, plan)
 		recipe.Config.Labels[LabelRestart] = string(b.old.HostConfig.RestartPolicy.Name)
 	}
 	next, err := t.create(ctx, recipe, plan.Image)
@@ -56,21 +56,40 @@ func (t *Target) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gatewa
 	return t.engine.gateway(next.id, b.family.name, true), nil
 }
 
+// remember labels a gateway with what came before it. One of the same image, with
+// other settings, remembers what the one before it did.
+func (t *Target) remember(labels, old map[string]string, previous string, plan upgrade.Plan) {
+	back := plan.Back
+	if strings.HasSuffix(previous, "@"+plan.Image.Digest) {
+		previous, back = old[LabelPrevious], old[LabelBack] != ""
+	}
+	if previous != "" {
+		labels[LabelPrevious] = previous
+	}
+	if back {
+		labels[LabelBack] = "true"
+	}
+}
+
 // swap stops the old container and starts the new one. All that can be done
 // before the stop is done before it, so the outage is one stop and one start. The
 // names change while the old container still serves: they tell the next run how
 // far this one came.
 func (t *Target) swap(ctx context.Context, b *blueprint, old, next *member) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// From here on a cancelled job has nothing to gain from half a swap: an engine
+	// carries out what its client no longer waits for, and the way back would look at
+	// names that are about to change.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), swapTime)
+	defer cancel()
 	if err := t.rename(ctx, old, b.family.name+suffixPrevious); err != nil {
 		return err
 	}
 	if err := t.rename(ctx, next, b.family.name); err != nil {
 		return err
 	}
-	// From here on a cancelled job has nothing to gain from half a swap: an engine
-	// carries a stop out that its client no longer waits for.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), swapTime)
-	defer cancel()
 	if err := t.stop(ctx, old, 0); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 func (r *Recipe) Publish(from, to version.Line, others []Inspected) Findings {
 	var found Findings
 	needs := gateway.For(to)
-	if service, set := r.lookup("ENABLE_DUO_WORKFLOW_SERVICE"); needs.GRPCPort == 0 || set && !isTrue(service) {
+	if service, set := r.lookup("ENABLE_DUO_WORKFLOW_SERVICE"); needs.GRPCPort == 0 || set && !gateway.IsTrue(service) {
 		return found
 	}
 	grpc, http := r.port("PORT", needs.GRPCPort), r.port("AIGW_FASTAPI__API_PORT", needs.HTTPPort)
@@ -62,7 +62,7 @@ func (r *Recipe) Publish(from, to version.Line, others []Inspected) Findings {
 // port is where the gateway listens inside its container.
 func (r *Recipe) port(variable string, otherwise int) network.Port {
 	value, _ := r.lookup(variable)
-	port, _ := network.ParsePort(strconv.Itoa(portOr(value, otherwise)) + "/tcp") // a number from 1 to 65535
+	port, _ := network.ParsePort(strconv.Itoa(gateway.PortOr(value, otherwise)) + "/tcp") // a number from 1 to 65535
 	return port
 }
 

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/moby/moby/api/pkg/authconfig"
@@ -109,23 +112,25 @@ func (e *Engine) pull(ctx context.Context, image upgrade.Image, options client.I
 		if err != nil {
 			return cmp.Or(stall(ctx), err)
 		}
-		stalled.Reset(stallTime)
 		if message.Error != nil {
 			return message.Error
 		}
-		progress.add(message)
+		if progress.add(message) {
+			stalled.Reset(stallTime)
+		}
 	}
 	stop()
 	progress.log(e.log, time.Now(), "pulled the image")
 	return cmp.Or(stall(ctx), ctx.Err())
 }
 
-// stallTime is how long an engine may say nothing at all while it pulls. It tells
-// of every few hundred kilobytes, and of each layer it unpacks.
+// stallTime is how long a pull may not get on. An engine tells of every few hundred
+// kilobytes, and of each layer it unpacks; with containerd's image store it tells so
+// ten times a second, whether or not anything has come.
 const stallTime = 10 * time.Minute
 
 // errStalled is the cause of a pull that was given up.
-var errStalled = errors.New("the engine said nothing about this pull for " + stallTime.String())
+var errStalled = errors.New("this pull did not get on for " + stallTime.String())
 
 // stall is errStalled when that is what ended ctx.
 func stall(ctx context.Context) error {
@@ -171,8 +176,10 @@ func (e *pullError) remedy(words string) string {
 		return "the registry may hang; later pulls of this image join the same transfer, so if it stays like this restart the engine"
 	case errors.Is(e.cause, context.Canceled), errors.Is(e.cause, context.DeadlineExceeded):
 		return "the pull was cut short; layers that are complete stay on the engine, run again to go on"
+	case e.engineGone():
+		return "the engine went away in the middle of the pull, as when it is restarted; layers that are complete stay on it, run again to go on"
 	case says("no space left"):
-		return "the engine's disk is full: free space on it (docker system df shows what uses it)"
+		return diskFull
 	case says("toomanyrequests", "rate limit"):
 		return "the registry limits pulls: wait, or give credentials (registry.user, registry.password)"
 	case says("unauthorized", "denied", "authentication required", "no basic auth"):
@@ -187,6 +194,16 @@ func (e *pullError) remedy(words string) string {
 		return "the engine's host cannot reach " + host + ": check its network, name server and proxy (the engine has proxy settings of its own)"
 	}
 	return "the engine's own log says more: journalctl -u docker"
+}
+
+// engineGone reports whether it was the engine that broke off, and not the registry:
+// what the engine says of a registry comes in a message of its own.
+func (e *pullError) engineGone() bool {
+	if errors.Is(e.cause, io.ErrUnexpectedEOF) || errors.Is(e.cause, syscall.ECONNRESET) || client.IsErrConnectionFailed(e.cause) {
+		return true
+	}
+	_, broken := errors.AsType[*url.Error](e.cause)
+	return broken
 }
 
 // who names the credentials without showing them.

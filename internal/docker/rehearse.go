@@ -38,7 +38,9 @@ func (t *Target) Rehearse(ctx context.Context, plan upgrade.Plan) (upgrade.Gatew
 
 // create makes a container and says what the engine had to say about it.
 func (t *Target) create(ctx context.Context, r Recipe, image upgrade.Image) (*member, error) {
-	id, warnings, err := Create(ctx, t.engine.api, r, image.Reference())
+	asked, cancel := outlast(ctx)
+	defer cancel()
+	id, warnings, err := Create(asked, t.engine.api, r, image.Reference())
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (r *Recipe) demote(from, to version.Line, found *Findings) {
 func (r *Recipe) suspect(found *Findings) {
 	is := func(name string, wanted bool) bool {
 		value, set := r.lookup(name)
-		return set && isTrue(value) == wanted
+		return set && gateway.IsTrue(value) == wanted
 	}
 	for _, name := range []string{"AIGW_AUTH__BYPASS_EXTERNAL", "AIGW_AUTH__BYPASS_EXTERNAL_WITH_HEADER", "AIGW_AUTH__BYPASS_JWT_SIGNATURE"} {
 		if is(name, true) {

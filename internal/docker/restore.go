@@ -16,6 +16,13 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.live != nil && f.previous.leaving() {
+		// Keep was removing it, so the one in its place was proven, and is all there is.
+		if err := t.remove(ctx, f.previous, client.ContainerRemoveOptions{Force: true}); err != nil {
+			return nil, err
+		}
+		f.previous = nil
+	}
 	if f.previous != nil {
 		if err := t.putBack(ctx, &f); err != nil {
 			return nil, err
@@ -42,16 +49,13 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 }
 
 // putBack gives the container that was set aside its name again, and starts it.
-// It is started before the promoted one is removed and before it has its name
-// back, so that no half of this looks like a finished whole.
+// It is started before it has its name back, so that no half of this looks like a
+// finished whole.
 //
-// Where both can run, the promoted one goes on while its users are led back: it
-// only steps aside, for relieve.
+// The promoted one steps aside, for relieve: until then it tells what this run was
+// about, and where both can run it goes on while its users are led back.
 func (t *Target) putBack(ctx context.Context, f *family) error {
 	promoted, old := f.live, f.previous
-	if err := t.unretire(ctx, f); err != nil {
-		return err
-	}
 	beside := promoted.running() && (old.running() || t.canRunBeside(ctx, old))
 	if promoted.running() && !beside {
 		if err := t.stop(ctx, promoted, 0); err != nil {
@@ -63,16 +67,21 @@ func (t *Target) putBack(ctx context.Context, f *family) error {
 			return err
 		}
 	}
+	// After the start: an engine whose disk is full may start it all the same.
+	if err := t.unretire(ctx, f); err != nil {
+		return err
+	}
 	if promoted.running() {
 		t.awaitReload(ctx, old)
 	}
-	if beside {
+	if promoted != nil {
 		if err := t.rename(ctx, promoted, f.name+suffixNext); err != nil {
 			return err
 		}
 		f.next = promoted
-	} else if err := t.remove(ctx, promoted, client.ContainerRemoveOptions{Force: true}); err != nil {
-		return err
+		if !beside {
+			promoted.state = container.StateExited
+		}
 	}
 	if err := t.rename(ctx, old, f.name); err != nil {
 		return err
@@ -104,10 +113,14 @@ func (t *Target) relieve(ctx context.Context, m *member) error {
 }
 
 // unretire gives the old container the restart policy back that retire took. The
-// containers made to replace it remember it.
+// containers made to replace it remember it. One that still has it is left alone.
 func (t *Target) unretire(ctx context.Context, f *family) error {
 	for _, m := range []*member{f.live, f.next} {
 		if m != nil && m.labels[LabelRestart] == string(container.RestartPolicyAlways) {
+			in, err := t.inspect(ctx, f.previous.id)
+			if err != nil || in.HostConfig.RestartPolicy.Name == container.RestartPolicyAlways {
+				return err
+			}
 			return t.restartPolicy(ctx, f.previous, container.RestartPolicyAlways)
 		}
 	}

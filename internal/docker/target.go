@@ -166,12 +166,12 @@ func (t *Target) Keep(ctx context.Context) error {
 }
 
 // Previous is what the current container records of the one before it.
-func (t *Target) Previous(ctx context.Context) (string, error) {
+func (t *Target) Previous(ctx context.Context) (upgrade.Past, error) {
 	f, err := t.family(ctx)
 	if err != nil || f.live == nil {
-		return "", err
+		return upgrade.Past{}, err
 	}
-	return f.live.labels[LabelPrevious], nil
+	return upgrade.Past{Image: f.live.labels[LabelPrevious], Left: f.live.labels[LabelBack] != ""}, nil
 }
 
 // remove removes a container by its ID; one that is not there any more is fine.
