@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -49,11 +50,17 @@ func originOf(c *chartv2.Chart, from string) chartOrigin {
 	return o
 }
 
+// chartPatience is how long it may take to get a chart, which has some ten kilobytes;
+// a transport notices sooner what does not get on at all.
+const chartPatience = 10 * time.Minute
+
 // load gets the chart. version is an exact version, a range as Helm's --version takes
 // it, or empty for the newest; pre-releases are taken only when nothing else was ever
 // released, or when they are asked for by name. The chart has been checked, see check,
 // but it is what others wrote: it decides what is rendered.
 func (s ChartSource) load(ctx context.Context, version string) (*chartv2.Chart, chartOrigin, error) {
+	ctx, cancel := context.WithTimeout(ctx, chartPatience)
+	defer cancel()
 	get, want := s.fromRepository, s.Name
 	switch {
 	case s.Path != "":

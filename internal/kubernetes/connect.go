@@ -42,6 +42,7 @@ type Cluster struct {
 	namespace string
 	context   string // its name, or "in-cluster", for messages
 	log       *slog.Logger
+	presence  presence
 }
 
 // helloTimeout is how long an API server may take to answer the first question.
@@ -57,6 +58,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Cluster, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
+	c.presence.log = c.log
 	config, err := c.choose(o)
 	if err != nil {
 		return nil, err
@@ -161,7 +163,9 @@ func (c *Cluster) tune(config *rest.Config, userAgent string) *rest.Config {
 	if userAgent != "" {
 		config.UserAgent = userAgent
 	}
-	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return &patience{rt, answerTimeout} })
+	config.Wrap(func(rt http.RoundTripper) http.RoundTripper {
+		return &absence{next: &patience{rt, answerTimeout}, presence: &c.presence}
+	})
 	config.WarningHandler = warnings{c.log}
 	if config.Insecure {
 		c.log.Warn("the connection to the cluster does not prove who is at the other end: take insecure-skip-tls-verify out of the kubeconfig", "context", c.context)

@@ -34,7 +34,7 @@ func (h *handle) DialFrom(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	r, err := h.cluster.rollout(ctx, h.workload)
 	if err != nil {
-		return nil, err
+		return nil, &roadError{err}
 	}
 	pod := reachable(r.pods, h.container)
 	if pod == nil {
@@ -51,6 +51,9 @@ func (h *handle) DialFrom(ctx context.Context, addr string) (net.Conn, error) {
 	} else {
 		_ = s.Close()
 		err = h.cluster.explain(fmt.Sprintf("connecting from pod %s to %s", pod.Name, addr), s.why(err))
+		if !errors.Is(err, errors.ErrUnsupported) {
+			err = &roadError{err}
+		}
 	}
 	if err != nil {
 		_ = s.Close()

@@ -35,7 +35,7 @@ func (c *Cluster) dialPod(ctx context.Context, pod string, port int) (net.Conn, 
 	addr := net.JoinHostPort(pod, strconv.Itoa(port))
 	conn, err := c.dialForward(ctx, pod)
 	if err != nil {
-		return nil, c.explain("forwarding port "+addr, err)
+		return nil, c.unforwarded(ctx, addr, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	stream, err := openForward(conn, addr, port)
@@ -44,10 +44,28 @@ func (c *Cluster) dialPod(ctx context.Context, pod string, port int) (net.Conn, 
 	}
 	if err != nil {
 		_ = conn.Close()
-		return nil, c.explain("forwarding port "+addr, err)
+		return nil, c.unforwarded(ctx, addr, err)
 	}
 	return newStreamConn(stream, addr), nil
 }
+
+// unforwarded is the error of a port-forward that did not come about.
+func (c *Cluster) unforwarded(ctx context.Context, addr string, err error) error {
+	doing := "forwarding port " + addr
+	if ctx.Err() != nil {
+		return c.explain(doing, context.Cause(ctx))
+	}
+	return &roadError{c.explain(doing, err)}
+}
+
+// roadError is trouble on the way to a pod, and not with it. It unwraps to nothing: an
+// API server that refuses a connection, because it restarts, must not be taken for a
+// gateway that does.
+type roadError struct{ err error }
+
+func (e *roadError) Error() string   { return e.err.Error() }
+func (e *roadError) Temporary() bool { return true }
+func (e *roadError) Road() bool      { return true }
 
 // dialForward connects to the API server and asks it for a port-forward. The library
 // takes no context, so it travels with the transport.
@@ -142,7 +160,7 @@ func (f *forward) Read(p []byte) (int, error) {
 	case <-time.After(complaintTimeout):
 	}
 	if !errors.Is(err, io.EOF) {
-		return 0, fmt.Errorf("the port-forward to %s broke: %w", f.addr, err)
+		return 0, &roadError{fmt.Errorf("the port-forward to %s broke: %w", f.addr, err)}
 	}
 	return 0, err
 }

@@ -140,6 +140,26 @@ func TestForwardTellsARefusal(t *testing.T) {
 	}
 }
 
+// An API server that refuses, because it restarts, is no gateway that does: neither on
+// the way to the gateway nor on the way from it to GitLab.
+func TestForwardWithoutAPIServer(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }))
+	c, err := Connect(t.Context(), ConnectOptions{Kubeconfig: kubeconfig(t, s.URL, "a", "a"), Namespace: "gateway"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	_, forwarding := c.dialPod(t.Context(), "pod-1", 5052)
+	c.presence.met = false // nothing is gained by waiting for what is asked before
+	_, relaying := c.gateway(workload{deployment: "ai-gateway", container: "ai-gateway"}).DialFrom(t.Context(), "gitlab.example.com:443")
+	for _, err := range []error{forwarding, relaying} {
+		if err == nil || errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, new(*net.OpError)) || !strings.Contains(err.Error(), "refused") {
+			t.Errorf("got %v, want words, and no refusal", err)
+		}
+	}
+}
+
 func TestForwardToNobody(t *testing.T) {
 	t.Parallel()
 	c := forwarding(t)

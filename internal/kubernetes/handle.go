@@ -48,7 +48,7 @@ func (h *handle) Endpoint(ctx context.Context) (upgrade.Endpoint, error) {
 	name := pod.Name
 	address := func(port int) string { return net.JoinHostPort(name, strconv.Itoa(port)) }
 	endpoint := upgrade.Endpoint{
-		HTTP: p.scheme + "://" + address(p.http),
+		HTTP: p.Scheme() + "://" + address(p.HTTP),
 		Via:  "port-forward to pod " + name,
 		Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			host, port, err := net.SplitHostPort(addr)
@@ -59,8 +59,8 @@ func (h *handle) Endpoint(ctx context.Context) (upgrade.Endpoint, error) {
 			return h.cluster.dialPod(ctx, name, int(number))
 		},
 	}
-	if p.grpc != 0 {
-		endpoint.GRPC = address(p.grpc)
+	if p.GRPC != 0 {
+		endpoint.GRPC = address(p.GRPC)
 	}
 	return endpoint, nil
 }

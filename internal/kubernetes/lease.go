@@ -241,6 +241,7 @@ func (l *lease) renewOnce(ctx context.Context) error {
 }
 
 func (l *lease) lose(why string) {
+	l.cluster.presence.fence()
 	l.log.Error("the lock is lost, nothing may be changed any more", "why", why)
 	close(l.lost)
 }

@@ -321,7 +321,8 @@ func TestLeaseIsLostToAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &leaseServer{}
-				lost, release, err := take(s.cluster(), "job 1")
+				c := s.cluster()
+				lost, release, err := take(c, "job 1")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -329,6 +330,9 @@ func TestLeaseIsLostToAnother(t *testing.T) {
 				time.Sleep(leaseTTL/6 + time.Second)
 				if !isLost(lost) {
 					t.Error("not noticed with the next renewal")
+				}
+				if !c.presence.closed() {
+					t.Error("something could still be changed")
 				}
 				_ = release(context.Background())
 				if left, _ := s.now(); left != nil && holderOf(left) != "somebody" {

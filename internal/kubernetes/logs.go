@@ -12,6 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"aigw-ci/internal/secret"
 )
 
 // Bounds on what is read of a container's log.
@@ -81,7 +83,7 @@ func (c *Cluster) podLog(ctx context.Context, pod, container string, previous bo
 		return nil, c.explain(doing, err)
 	}
 	defer stream.Close()
-	got, err := readLog(io.LimitReader(stream, maxLogBytes), lines)
+	got, err := readLog(stream, lines)
 	if err != nil {
 		return got, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -89,29 +91,46 @@ func (c *Cluster) podLog(ctx context.Context, pod, container string, previous bo
 }
 
 // readLog reads a log with time stamps, of which it keeps the last lines. A line
-// without one is from the same moment as the line before.
+// without one is from the same moment as the line before. Of a line that is too long,
+// or is the last one of a log that was broken off, the beginning is kept and marked.
 func readLog(stream io.Reader, lines int) ([]logLine, error) {
 	var got []logLine
 	var last time.Time
-	for r := bufio.NewReaderSize(stream, 2*maxLogLine); ; {
-		raw, more, err := r.ReadLine()
-		if errors.Is(err, io.EOF) {
+	limited := &io.LimitedReader{R: stream, N: maxLogBytes}
+	for r := bufio.NewReaderSize(limited, 2*maxLogLine); ; {
+		line, err := readLine(r)
+		ended := errors.Is(err, io.EOF)
+		if line != "" || err == nil {
+			// The server stops at the same number of bytes, and says nothing either.
+			if err != nil && (!ended || limited.N == 0) {
+				line += secret.Mark
+			}
+			stamp, text, _ := strings.Cut(line, " ")
+			if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil {
+				last, line = at, text
+			}
+			got = append(got, logLine{last, clean(line, maxLogLine)})
+		}
+		switch {
+		case ended:
 			return got[max(0, len(got)-lines):], nil
-		}
-		if err != nil {
-			return got, err
-		}
-		line := string(raw)
-		for more && err == nil { // the rest of a line that is too long
-			_, more, err = r.ReadLine()
-		}
-		stamp, text, _ := strings.Cut(line, " ")
-		if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil {
-			last, line = at, text
-		}
-		got = append(got, logLine{last, clean(line, maxLogLine)})
-		if len(got) > 2*lines {
+		case err != nil:
+			return got[max(0, len(got)-lines):], err
+		case len(got) > 2*lines:
 			got = append(got[:0], got[len(got)-lines:]...)
 		}
 	}
+}
+
+// readLine reads a line, without its end. An error says that no end came; what came
+// before is returned with it. What does not fit into the buffer is left out.
+func readLine(r *bufio.Reader) (string, error) {
+	raw, err := r.ReadSlice('\n')
+	line := strings.TrimRight(string(raw), "\r\n")
+	for errors.Is(err, bufio.ErrBufferFull) {
+		if _, err = r.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
+			return line + secret.Mark, err
+		}
+	}
+	return line, err
 }

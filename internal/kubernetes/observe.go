@@ -61,6 +61,9 @@ func (t *Target) Observe(ctx context.Context) (upgrade.Observation, error) {
 		seen.Live = live
 		seen.Current = &upgrade.Instance{ID: strconv.Itoa(s.observed.Version), Image: s.image, Digests: state.Digests}
 	}
+	if p := s.record.unfinished(h); p != nil {
+		seen.Back = p.Back != ""
+	}
 	seen.Interrupted, err = t.interrupted(ctx, h, s)
 	return seen, err
 }

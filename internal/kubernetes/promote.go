@@ -16,14 +16,21 @@ import (
 // reason.
 func (t *Target) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gateway, error) {
 	b := plan.Detail.(*blueprint)
+	if err := t.unmoved(b); err != nil {
+		return nil, err
+	}
 	r := b.record
 	r.Pending = &pending{Last: b.last, Applied: b.applied}
 	if !b.install {
 		r.Pending.Previous = b.observed.Version
 	}
+	if plan.Back || r.Back == b.workload.image {
+		r.Pending.Back = b.workload.image
+	}
 	if err := t.save(ctx, r); err != nil {
 		return nil, err
 	}
+	t.begun, t.promoting = &r, b.workload.image
 	if err := t.provide(ctx, b.material); err != nil {
 		return nil, err
 	}
@@ -32,6 +39,24 @@ func (t *Target) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gatewa
 		return t.helm.apply(ctx, b, "aigw-ci: "+reference(plan.Image))
 	})
 	return promoted, err
+}
+
+// unmoved makes sure that the release is still what the plan was made for.
+func (t *Target) unmoved(b *blueprint) error {
+	h, err := t.helm.history()
+	if err != nil {
+		return t.cluster.explain("looking for the release", err)
+	}
+	now := 0
+	if last := h.last(); last != nil {
+		now = last.Version
+	}
+	if now != b.last {
+		return &upgrade.RefusedError{Place: t.Place(), Reasons: []string{
+			fmt.Sprintf("somebody changed the release during this run: revision %d is the newest, and it was %d; run this again once they are done", now, b.last),
+		}}
+	}
+	return nil
 }
 
 // roll carries out a change of the release, and stops waiting for it when the pods
@@ -72,7 +97,7 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 	if err != nil {
 		return nil, t.cluster.explain("looking for the release", err)
 	}
-	r, err := t.record(ctx)
+	r, err := t.recall(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +118,11 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p := r.unfinished(h); p == nil && h.last() != back || p != nil && !p.undone(h) {
+	away, err := t.away(ctx, h, r, back, w)
+	if err != nil {
+		return nil, err
+	}
+	if away {
 		if err := t.roll(ctx, w, func(ctx context.Context) error {
 			return t.helm.rollback(ctx, back.Version, fmt.Sprintf("aigw-ci: back to revision %d", back.Version))
 		}); err != nil {
@@ -103,10 +132,31 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 	return t.cluster.gateway(w), t.forget(ctx, r)
 }
 
+// away reports whether the release, or what runs, is something else than the revision
+// to go back to. The history alone may not tell: somebody can remove revisions.
+func (t *Target) away(ctx context.Context, h history, r record, back *releasev1.Release, w workload) (bool, error) {
+	p := r.unfinished(h)
+	switch {
+	case p == nil && h.last().Info.Status.IsPending():
+		t.log.Warn("somebody else's Helm is at work on the release, and that is left alone", "revision", h.last().Version)
+		return false, nil
+	case p == nil && r.Pending != nil:
+		t.log.Warn("somebody else has changed the release since this upgrade began, and that is left alone", "revision", h.last().Version)
+		return h.last() != back, nil
+	case p == nil:
+		return h.last() != back, nil
+	case !p.undone(h):
+		return true, nil
+	}
+	image, err := t.imageNow(ctx, w)
+	return err == nil && image != w.image && (image == "" || image == t.promoting), err
+}
+
 // wayBack is the revision to go back to; nil when there was none. What a killed Helm
-// left pending is ended first: until then Helm refuses to do anything.
+// left pending is ended first: until then Helm refuses to do anything. One of somebody
+// else that may be alive is left alone.
 func (t *Target) wayBack(h history, r record) (*releasev1.Release, error) {
-	if last := h.last(); last != nil && last.Info.Status.IsPending() {
+	if last := h.last(); last != nil && last.Info.Status.IsPending() && (r.unfinished(h) != nil || stale(last)) {
 		if err := t.helm.fail(last, "left behind by a process that did not end; marked as failed by aigw-ci"); err != nil {
 			return nil, t.cluster.explain("ending revision "+strconv.Itoa(last.Version), err)
 		}
@@ -130,6 +180,7 @@ func (t *Target) forget(ctx context.Context, r record) error {
 	if err := t.save(ctx, r); err != nil {
 		return err
 	}
+	t.begun = nil
 	if err := t.sweep(ctx); err != nil {
 		t.log.Warn("objects of the upgrade that was undone could not be removed; the next run removes them", "error", err)
 	}

@@ -30,6 +30,10 @@ type record struct {
 	// Applied are the values that settings, and not the administrator's own hand, put
 	// into the release.
 	Applied values `json:"applied,omitempty"`
+
+	// Back is the image that a rollback brought back. It tells nothing once another
+	// one runs.
+	Back string `json:"back,omitempty"`
 }
 
 // pending is an upgrade on its way.
@@ -37,6 +41,7 @@ type pending struct {
 	Previous int    `json:"previous"` // the revision that was observed to serve; 0 for none
 	Last     int    `json:"last"`     // the newest revision before the upgrade; 0 for none
 	Applied  values `json:"applied,omitempty"`
+	Back     string `json:"back,omitempty"` // of a rollback: the image it brings back
 }
 
 // unfinished is the upgrade that the record and the history tell of: nil also when
@@ -82,10 +87,21 @@ func (t *Target) record(ctx context.Context) (record, error) {
 	return r, nil
 }
 
+// recall is the record, and what this run itself has begun: a record that somebody
+// removed meanwhile must not make it forget the way back.
+func (t *Target) recall(ctx context.Context) (record, error) {
+	r, err := t.record(ctx)
+	if err != nil || r.Pending != nil || t.begun == nil {
+		return r, err
+	}
+	t.log.Warn("somebody removed the record of this run", "secret", object(t.options.Release))
+	return *t.begun, nil
+}
+
 // save writes the record; an empty one is removed.
 func (t *Target) save(ctx context.Context, r record) error {
 	secrets := t.cluster.api.CoreV1().Secrets(t.options.Namespace)
-	if r.Pending == nil && len(r.Applied) == 0 {
+	if r.Pending == nil && len(r.Applied) == 0 && r.Back == "" {
 		err := secrets.Delete(ctx, object(t.options.Release), metav1.DeleteOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil

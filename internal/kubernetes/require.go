@@ -32,7 +32,7 @@ func (t *Target) require(b *blueprint, image upgrade.Image) (notes []string, ref
 	}
 	var from version.Line // zero at an installation
 	if !b.install {
-		from = lineOf(b.image)
+		from = gateway.LineOf(b.image)
 	}
 	for _, gap := range gateway.Crossing(from, to, env.lookup) {
 		switch missing := env.missing(gap); {

@@ -63,6 +63,7 @@ const (
 	reasonNotMade     = "FailedCreate"
 	reasonMount       = "FailedMount"
 	reasonDeadline    = "ProgressDeadlineExceeded"
+	reasonRemoved     = "Removed" // our word: the cluster has none for what is gone
 )
 
 // hopeless are the reasons for which a container waits until a person does something.
@@ -81,6 +82,7 @@ var remedies = map[string]string{
 	reasonScheduling:  "no node takes the pod: make room, or lower resources.requests; its events say what each node lacks",
 	reasonNotMade:     "a quota, a policy or an admission webhook refuses the pods: raise the quota, or change the values that the policy names",
 	reasonMount:       "a volume of the pod cannot be mounted: does the Secret, ConfigMap or claim exist?",
+	reasonRemoved:     "somebody removed the Deployment during this run: run it again once they are done",
 	reasonDeadline:    "the pods run and do not become ready: their log lines say why; raise the timeout if they only need longer",
 }
 

@@ -19,6 +19,9 @@ type Target struct {
 	options Options
 	log     *slog.Logger
 	helm    helm
+
+	begun     *record // of this run's own upgrade, from Promote on until it is kept or undone
+	promoting string  // its image
 }
 
 var _ upgrade.Target = (*Target)(nil)
@@ -114,24 +117,29 @@ func (t *Target) Prepare(context.Context, upgrade.Plan) error { return nil }
 // Keep forgets the revision that Restore would have gone back to. Helm keeps it in
 // its history, from where `helm rollback` finds it.
 func (t *Target) Keep(ctx context.Context) error {
-	r, err := t.record(ctx)
+	r, err := t.recall(ctx)
 	if err != nil {
 		return err
 	}
 	if r.Pending != nil {
-		r.Applied, r.Pending = r.Pending.Applied, nil
+		r.Applied, r.Back, r.Pending = r.Pending.Applied, r.Pending.Back, nil
 		if err := t.save(ctx, r); err != nil {
 			return err
 		}
+		t.begun = nil
 	}
 	return t.sweep(ctx)
 }
 
 // Previous is the newest image in the release's history that is not the current one.
-func (t *Target) Previous(context.Context) (string, error) {
+func (t *Target) Previous(ctx context.Context) (upgrade.Past, error) {
 	h, err := t.helm.history()
 	if err != nil {
-		return "", err
+		return upgrade.Past{}, t.cluster.explain("looking for the release", err)
+	}
+	r, err := t.record(ctx)
+	if err != nil {
+		return upgrade.Past{}, err
 	}
 	current := ""
 	for _, rel := range h.newest() {
@@ -141,8 +149,8 @@ func (t *Target) Previous(context.Context) (string, error) {
 		case current == "":
 			current = image
 		case image != current && wentWell(rel):
-			return image, nil
+			return upgrade.Past{Image: image, Left: current == r.Back}, nil
 		}
 	}
-	return "", nil
+	return upgrade.Past{}, nil
 }

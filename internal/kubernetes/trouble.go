@@ -19,6 +19,7 @@ const (
 	notMadeGrace  = 5 * time.Second  // the ReplicaSet tries again at once, and a quota may come free
 	configGrace   = 3 * time.Second  // a Secret may be made a moment after the pod
 	mountGrace    = 30 * time.Second // a volume may have to leave another node first
+	removedGrace  = 3 * time.Second  // what is replaced is gone for a moment
 )
 
 // troubled watches the pods of a Deployment's newest ReplicaSet until it finds why
@@ -32,16 +33,22 @@ const (
 // w.passed.
 func (c *Cluster) troubled(ctx context.Context, w workload) error {
 	t := &trouble{since: make(map[string]time.Time)}
-	for warned := false; ; {
+	for warned, made := false, w.passed != ""; ; {
 		r, err := c.rollout(ctx, w)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case apierrors.IsNotFound(err): // not made yet
+		case apierrors.IsNotFound(err) && !made: // not yet
+		case apierrors.IsNotFound(err):
+			if t.lasts(reasonRemoved, removedGrace, time.Now()) {
+				return stuckf(reasonRemoved, "", "there is no Deployment %s any more", w.deployment)
+			}
 		case err != nil && !warned:
 			warned = true
 			c.log.Warn("the new pods cannot be looked at; trouble will only show at the end of the wait", "cause", err)
 		case err == nil && r.newest != nil && r.newest.UID != w.passed:
+			made = true
+			t.over(reasonRemoved)
 			found := t.look(r, time.Now())
 			if found != nil && (found.Reason != reasonScheduling || !c.helped(ctx, r, found.Pod)) {
 				c.illustrate(ctx, r, found)

@@ -249,6 +249,30 @@ func TestTroublesOfOthersArePassedOver(t *testing.T) {
 	})
 }
 
+// A Deployment that somebody removes is not one that is still to be made.
+func TestTroubledByARemoval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s := deployed(gatewayImage)
+		c := fakeCluster(d, s)
+		w, err := c.before(t.Context(), theWorkload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.api.AppsV1().Deployments("gateway").Delete(t.Context(), d.Name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var stuck *StuckError
+		if err := c.troubled(ctx, w); !errors.As(err, &stuck) || stuck.Reason != reasonRemoved || stuck.Judged() {
+			t.Errorf("got %v, want a removal", err)
+		}
+		if err := c.troubled(ctx, theWorkload); err != nil { // for whom there was none before
+			t.Errorf("got %v, want patience", err)
+		}
+	})
+}
+
 func TestStuckErrorTells(t *testing.T) {
 	t.Parallel()
 	e := &StuckError{Reason: "CrashLoopBackOff", Pod: "p", Message: "ended", Events: []string{"Warning BackOff"}, LastLines: []string{"boom"}}

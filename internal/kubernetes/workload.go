@@ -46,7 +46,7 @@ func gatewayIn(manifest string, repositories []string) (workload, error) {
 	var images []string
 	for _, d := range deployments {
 		containers := d.Spec.Template.Spec.Containers
-		mine := slices.DeleteFunc(slices.Clone(containers), func(c corev1.Container) bool { return !isGateway(c.Image, repositories) })
+		mine := slices.DeleteFunc(slices.Clone(containers), func(c corev1.Container) bool { return !gateway.IsGatewayRepository(c.Image, repositories...) })
 		for _, c := range containers {
 			images = append(images, clean(c.Image, 300))
 		}
@@ -67,18 +67,6 @@ func gatewayIn(manifest string, repositories []string) (workload, error) {
 			found[0].deployment, found[1].deployment)
 	}
 	return found[0], nil
-}
-
-// isGateway compares repositories: all that comes before the tag and the digest.
-func isGateway(image string, repositories []string) bool {
-	if gateway.IsGatewayRepository(image) {
-		return true
-	}
-	name, _, _ := strings.Cut(image, "@")
-	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
-		name = name[:colon]
-	}
-	return slices.Contains(repositories, name)
 }
 
 // deploymentsIn reads the Deployments out of YAML documents.
