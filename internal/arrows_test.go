@@ -40,6 +40,9 @@ var arrows = map[string][]string{
 	// only the grammar of tags is the same.
 	"internal/lab": {"internal/lab", "internal/version"},
 
+	// What tests of several packages share knows the program from outside alone.
+	"test": {"test", "internal/lab"},
+
 	// The image that jobs run in is built beside the program, not from it.
 	"internal/jobimage": {"internal/coreutil"},
 }

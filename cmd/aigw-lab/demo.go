@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aigw-ci/internal/lab"
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/engine"
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/image"
@@ -127,19 +128,19 @@ func settle(ctx context.Context, o demoOptions, getenv func(string) string, stdo
 	}
 	p.host = getenv("DOCKER_HOST")
 	if p.host == "" {
-		p.host = "unix:///var/run/docker.sock"
+		p.host = dockerd.DefaultHost
 	}
-	api, err := newEngineAPI(p.host)
+	api, err := dockerd.New(p.host)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; or set AIGW_LAB_STAND_IN=1", err)
 	}
-	if other, err := api.gateway(ctx); err != nil {
+	if others, err := api.Gateways(ctx); err != nil {
 		return nil, err
-	} else if other != "" {
-		fmt.Fprintf(stdout, "The container %q on the engine at %s looks like a gateway of yours, and is left alone.\n", other, p.host)
+	} else if len(others) > 0 {
+		fmt.Fprintf(stdout, "The container %s on the engine at %s looks like a gateway of yours, and is left alone.\n", others[0], p.host)
 		return p, p.standIn(stdout)
 	}
-	bridge, err := api.bridge(ctx)
+	bridge, err := api.Bridge(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +156,7 @@ func settle(ctx context.Context, o demoOptions, getenv func(string) string, stdo
 	p.leave = func() error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		return api.tidy(end, p.container, p.registry)
+		return errors.Join(api.RemoveGateway(end, p.container), api.RemoveImages(end, p.registry))
 	}
 	return p, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -12,25 +11,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"aigw-ci/test/program"
 )
 
 // screen is what a user sees.
-type screen struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
+type screen struct{ program.Screen }
 
 // await waits for a pattern on the screen.
 func (s *screen) await(t *testing.T, pattern string) []string {

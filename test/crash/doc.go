@@ -10,6 +10,7 @@
 //	points := crash.Points(record.Deeds())
 //	middle.Arm(points[i], crash.Strike{Do: kill, Drop: true})
 //
-// The package knows neither engines nor clusters; test/docker and test/kubernetes use
-// it, and say what a request means and when a night ended well.
+// A Matrix does so for all points of some stories. The package knows neither engines
+// nor clusters; test/docker and test/kubernetes use it, and say what a request means
+// and when a night ended well.
 package crash

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/image"
 )
 
@@ -35,7 +36,7 @@ func TestAdoptUnnamed(t *testing.T) {
 
 	r := w.run("upgrade", 0, "upgraded")
 	made := w.serves(tag183)
-	r.says(t, `the gateway is `+w.name)
+	r.Says(t, `the gateway is `+w.name)
 	want := []string{
 		"~Config.Cmd[0] ./run.sh -> ./scripts/run.sh", // the new image's own, and not the old one's
 		"~Config.Env[LAB_LINE] 18.2 -> 18.3",
@@ -66,19 +67,19 @@ func brief(got, want []string) []string {
 func TestAdoptRefusesToChoose(t *testing.T) {
 	w := newWorld(t)
 	w.pull(tag182)
-	var both []*container
+	var both []*dockerd.Container
 	for range 2 {
 		both = append(both, w.dockerRun("", object{"Image": w.settings["AIGW_CI_IMAGE_REPOSITORY"] + ":" + tag182, "Env": w.environment()}))
 	}
 	w.estate.SetVersion("18.3.6-ee")
 	r := w.run("upgrade", 1, "failed")
 	for _, c := range both {
-		r.says(t, strings.TrimPrefix(c.Name, "/"))
+		r.Says(t, strings.TrimPrefix(c.Name, "/"))
 		if now := w.inspect(t, c.ID); now.State.StartedAt != c.State.StartedAt {
 			t.Errorf("%s was touched", c.Name)
 		}
 	}
-	r.says(t, "docker.container")
+	r.Says(t, "docker.container")
 }
 
 // What was started with `docker run` and everything that people add to it is kept.
@@ -144,7 +145,7 @@ func TestAdoptKeepsEverything(t *testing.T) {
 
 	r := w.run("upgrade", 0, "upgraded")
 	made := w.serves(tag183)
-	r.says(t, "/srv/duo/compose.yaml")
+	r.Says(t, "/srv/duo/compose.yaml")
 	want := []string{
 		"+HostConfig.Mounts[/data].Source", // the volume that was anonymous, by its name
 		"+HostConfig.Mounts[/data].Target /data",

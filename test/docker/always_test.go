@@ -9,6 +9,7 @@ import (
 
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/crowd"
 )
 
 // A container with the restart policy "always" comes back when the engine restarts,
@@ -24,12 +25,12 @@ func TestRestartAlways(t *testing.T) {
 	})
 	policies := func(state string, want map[string]string) {
 		t.Helper()
-		list, err := w.containers(t.Context())
+		list, err := w.Containers(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range list {
-			if !w.belongs(l) {
+			if !l.Belongs(w.name) {
 				continue
 			}
 			c := w.inspect(t, l.ID)
@@ -45,7 +46,7 @@ func TestRestartAlways(t *testing.T) {
 	}
 
 	w.estate.SetVersion("18.3.6-ee")
-	crowd := work(t, w.url(), 1)
+	users := crowd.Work(t, w.url(), 1)
 	w.run("upgrade", 4, "rolled_back")
 	policies("rolled back", map[string]string{"": "always"})
 	if c := w.inspect(t, w.name); c.ID != old.ID {
@@ -55,7 +56,7 @@ func TestRestartAlways(t *testing.T) {
 	// Nobody puts it back: it stays aside, and would not come back by itself.
 	w.run("upgrade", 5, "rollback_failed", "AIGW_CI_ROLLBACK=false")
 	policies("failed", map[string]string{"": "always", ".aigw-ci-previous": "no"})
-	crowd.rest()
+	users.Rest()
 	w.run("rollback", 0, "rolled_back")
 	policies("put back", map[string]string{"": "always"})
 	if c := w.inspect(t, w.name); c.ID != old.ID || c.State.Status != "running" {
@@ -92,7 +93,7 @@ func TestRefusals(t *testing.T) {
 			w.estate.SetVersion("18.3.6-ee")
 			read := w.estate.Registry.Log().Count(http.MethodGet, "/blobs/")
 			for _, command := range []string{"plan", "upgrade"} {
-				w.run(command, 1, "failed").says(t, test.want)
+				w.run(command, 1, "failed").Says(t, test.want)
 			}
 			now := w.inspect(t, w.name)
 			if now.ID != old.ID || now.State.StartedAt != old.State.StartedAt || now.State.Status != "running" {

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/image"
 )
 
@@ -60,14 +61,14 @@ func (w *world) pull(tag string) string {
 func (e *engine) pullImage(ctx context.Context, repository, tag string) (string, error) {
 	var stream []byte
 	query := url.Values{"fromImage": {repository}, "tag": {tag}}
-	if err := e.call(ctx, http.MethodPost, "/images/create?"+query.Encode(), nil, &stream); err != nil {
+	if err := e.Call(ctx, http.MethodPost, "/images/create?"+query.Encode(), nil, &stream); err != nil {
 		return "", err
 	}
 	if err := streamError(stream); err != nil {
 		return "", fmt.Errorf("pulling %s:%s: %w", repository, tag, err)
 	}
-	var pulled listed
-	if err := e.call(ctx, http.MethodGet, "/images/"+repository+":"+tag+"/json", nil, &pulled); err != nil {
+	var pulled dockerd.Listed
+	if err := e.Call(ctx, http.MethodGet, "/images/"+repository+":"+tag+"/json", nil, &pulled); err != nil {
 		return "", err
 	}
 	for _, digest := range pulled.RepoDigests {
@@ -96,17 +97,17 @@ func streamError(stream []byte) error {
 // dockerRun makes and starts a container as `docker run` does; an empty name lets
 // the engine choose one. The container is removed with the test, and its anonymous
 // volumes by their names: an upgrade makes them volumes that have one.
-func (w *world) dockerRun(name string, spec object) *container {
+func (w *world) dockerRun(name string, spec object) *dockerd.Container {
 	w.Helper()
-	var made listed
+	var made dockerd.Listed
 	var anonymous []string
 	w.must(w, http.MethodPost, "/containers/create?name="+url.QueryEscape(name), spec, &made)
 	w.atEnd(func(ctx context.Context) error {
-		if err := w.remove(ctx, made.ID); err != nil && !isMissing(err) {
+		if err := w.Remove(ctx, made.ID); err != nil && !dockerd.IsMissing(err) {
 			return err
 		}
 		for _, volume := range anonymous {
-			if err := w.call(ctx, http.MethodDelete, "/volumes/"+volume, nil, nil); err != nil && !isMissing(err) {
+			if err := w.Call(ctx, http.MethodDelete, "/volumes/"+volume, nil, nil); err != nil && !dockerd.IsMissing(err) {
 				return err
 			}
 		}
@@ -164,13 +165,13 @@ func (w *world) network(name string) (string, string) {
 		var random [2]byte
 		_, _ = rand.Read(random[:])
 		prefix := fmt.Sprintf("10.%d.%d", random[0], random[1])
-		var made listed
-		err = w.call(w.Context(), http.MethodPost, "/networks/create", object{
+		var made dockerd.Listed
+		err = w.Call(w.Context(), http.MethodPost, "/networks/create", object{
 			"Name": name, "Driver": "bridge",
 			"IPAM": object{"Config": []object{{"Subnet": prefix + ".0/24"}}},
 		}, &made)
 		if err == nil {
-			w.atEnd(func(ctx context.Context) error { return w.call(ctx, http.MethodDelete, "/networks/"+name, nil, nil) })
+			w.atEnd(func(ctx context.Context) error { return w.Call(ctx, http.MethodDelete, "/networks/"+name, nil, nil) })
 			return name, prefix
 		}
 	}
@@ -181,7 +182,7 @@ func (w *world) network(name string) (string, string) {
 // volume has a named volume removed with the test.
 func (w *world) volume(name string) string {
 	name += "-" + w.suffix
-	w.atEnd(func(ctx context.Context) error { return w.call(ctx, http.MethodDelete, "/volumes/"+name, nil, nil) })
+	w.atEnd(func(ctx context.Context) error { return w.Call(ctx, http.MethodDelete, "/volumes/"+name, nil, nil) })
 	return name
 }
 

@@ -30,7 +30,7 @@ func (w *world) middle() (m *crash.Middle, host string) {
 	m = &crash.Middle{
 		Server: &url.URL{Scheme: "http", Host: "engine"},
 		Way: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", w.socket)
+			return (&net.Dialer{}).DialContext(ctx, "unix", w.Socket)
 		}},
 		Name: w.deed,
 	}
@@ -83,7 +83,7 @@ func (w *world) deed(r *http.Request) crash.Deed {
 
 // whom is the part that a container plays; empty for one that is gone.
 func (w *world) whom(id string) string {
-	c, err := w.find(context.Background(), id)
+	c, err := w.Find(context.Background(), id)
 	if err != nil || c == nil {
 		return ""
 	}

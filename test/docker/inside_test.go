@@ -7,16 +7,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
 	"aigw-ci/internal/lab"
+	"aigw-ci/internal/lab/dockerd"
+	"aigw-ci/test/program"
 )
 
 // A job of a Docker executor runs in a container on the gateway's own engine, with
@@ -39,8 +39,8 @@ func TestRoadFromInside(t *testing.T) {
 			w.serves(tag183)
 			for stage, via := range map[string]string{"rehearsal": "relay through the engine", "live": test.via} {
 				for _, id := range []string{"gateway.healthz", "gateway.auth", "gateway.gitlab", "gateway.stable"} {
-					c := r.check(id, stage)
-					if !c.good() || id == "gateway.healthz" && !strings.Contains(c.Detail, via) {
+					c := r.Check(id, stage)
+					if !c.Good() || id == "gateway.healthz" && !strings.Contains(c.Detail, via) {
 						t.Errorf("%s of the %s: %s, %s; want it by %q", id, stage, c.Verdict, c.Detail, via)
 					}
 				}
@@ -96,37 +96,32 @@ func programTree(w *world, programs map[string]string) *bytes.Buffer {
 }
 
 // run runs the program to its end, which must be this exit code and outcome.
-func (i *inside) run(command string, exit int, outcome string) result {
+func (i *inside) run(command string, exit int, outcome string) program.Result {
 	i.Helper()
-	settings := maps.Clone(i.settings)
-	settings["HOME"], settings["DOCKER_HOST"], settings["AIGW_CI_REPORT_DIR"] = "/", "", "/report"
-	var env []string
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		env = append(env, name+"="+settings[name])
-	}
-	var made listed
+	env := program.Environment(program.With(i.settings, "HOME=/", "DOCKER_HOST=", "AIGW_CI_REPORT_DIR=/report"))
+	var made dockerd.Listed
 	i.must(i, http.MethodPost, "/containers/create?name="+url.QueryEscape("job-"+i.suffix+"-"+outcome), object{
 		"Image": i.image, "Cmd": []string{"/aigw-ci", command, "--log-level", "debug"}, "Env": env,
-		"HostConfig": object{"NetworkMode": i.network, "Binds": []string{i.socket + ":/var/run/docker.sock"}},
+		"HostConfig": object{"NetworkMode": i.network, "Binds": []string{i.Socket + ":/var/run/docker.sock"}},
 	}, &made)
 	defer func() {
-		if err := i.remove(context.Background(), made.ID); err != nil {
+		if err := i.Remove(context.Background(), made.ID); err != nil {
 			i.Errorf("cleaning up: %v", err)
 		}
 	}()
 	i.must(i, http.MethodPost, "/containers/"+made.ID+"/start", nil, nil)
-	ctx, cancel := context.WithTimeout(i.Context(), patience)
+	ctx, cancel := context.WithTimeout(i.Context(), program.Patience)
 	defer cancel()
 	var ended struct{ StatusCode int }
-	if err := i.call(ctx, http.MethodPost, "/containers/"+made.ID+"/wait", nil, &ended); err != nil {
+	if err := i.Call(ctx, http.MethodPost, "/containers/"+made.ID+"/wait", nil, &ended); err != nil {
 		i.Fatalf("%v\n%s", err, i.logs(made.ID))
 	}
-	r := result{exit: ended.StatusCode, log: i.logs(made.ID)}
+	r := program.Result{Exit: ended.StatusCode, Log: i.logs(made.ID)}
 	if err := json.Unmarshal([]byte(i.read(made.ID, "/report/report.json")), &r); err != nil {
-		i.Fatalf("report.json: %v\n%s", err, r.log)
+		i.Fatalf("report.json: %v\n%s", err, r.Log)
 	}
-	if r.exit != exit || r.Outcome != outcome {
-		i.Fatalf("exit code %d, %s, not %d, %s:\n%s", r.exit, r.Outcome, exit, outcome, r.log)
+	if r.Exit != exit || r.Outcome != outcome {
+		i.Fatalf("exit code %d, %s, not %d, %s:\n%s", r.Exit, r.Outcome, exit, outcome, r.Log)
 	}
 	return r
 }

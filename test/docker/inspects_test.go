@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"aigw-ci/internal/lab/dockerd"
 )
 
 // flatten writes an inspect down as paths and values: "HostConfig.Memory" -> "1". The
@@ -70,10 +72,10 @@ var own = regexp.MustCompile(`^(Id|Created|Image|(Hostname|Hosts|Log|ResolvConf)
 
 // changedSettings compares two containers, field by field, and returns the paths of
 // what differs: "-path" is gone, "+path" is new, "~path" has another value.
-func changedSettings(t testing.TB, before, after *container) []string {
+func changedSettings(t testing.TB, before, after *dockerd.Container) []string {
 	t.Helper()
-	a, b := flatten(t, before.raw), flatten(t, after.raw)
-	for c, leaves := range map[*container]map[string]string{before: a, after: b} {
+	a, b := flatten(t, before.Raw), flatten(t, after.Raw)
+	for c, leaves := range map[*dockerd.Container]map[string]string{before: a, after: b} {
 		if leaves["Config.Hostname"] == c.ID[:12] {
 			delete(leaves, "Config.Hostname")
 		}

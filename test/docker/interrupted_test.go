@@ -12,29 +12,31 @@ import (
 
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/crowd"
+	"aigw-ci/test/program"
 )
 
 // moment is when something happens to a run: it has come when the function says so.
-type moment func(*world, *job) bool
+type moment func(*world, *program.Job) bool
 
 // state is the moment at which a container of the family is in a state. The suffix is
 // what its name adds to the gateway's; no state means that any will do.
 func state(suffix, status string) moment {
-	return func(w *world, _ *job) bool {
-		c, err := w.find(context.Background(), w.name+suffix)
+	return func(w *world, _ *program.Job) bool {
+		c, err := w.Find(context.Background(), w.name+suffix)
 		return err == nil && c != nil && (status == "" || c.State.Status == status)
 	}
 }
 
 // said is the moment at which the log says something.
 func said(text string) moment {
-	return func(_ *world, j *job) bool { return strings.Contains(j.log.String(), text) }
+	return func(_ *world, j *program.Job) bool { return strings.Contains(j.Log.String(), text) }
 }
 
 // then is the moment at which another one is so long ago.
 func (m moment) then(later time.Duration) moment {
 	var since time.Time
-	return func(w *world, j *job) bool {
+	return func(w *world, j *program.Job) bool {
 		if since.IsZero() && m(w, j) {
 			since = time.Now()
 		}
@@ -43,12 +45,12 @@ func (m moment) then(later time.Duration) moment {
 }
 
 // await waits until the moment has come.
-func (j *job) await(w *world, m moment) {
+func (w *world) await(j *program.Job, m moment) {
 	w.Helper()
 	for !m(w, j) {
 		select {
-		case <-j.ended:
-			w.Fatalf("the run ended before its moment came:\n%s", &j.log)
+		case <-j.Ended:
+			w.Fatalf("the run ended before its moment came:\n%s", j.Log)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -96,24 +98,24 @@ func TestKilled(t *testing.T) {
 			if test.at == nil {
 				test.at, goOn = w.stallPulls()
 			}
-			crowd := work(t, w.url(), 1)
+			users := crowd.Work(t, w.url(), 1)
 			j := w.start("upgrade")
-			j.await(w, test.at)
-			j.kill()
+			w.await(j, test.at)
+			j.Kill()
 			goOn()
 
-			r := w.start("upgrade").wait()
-			crowd.rest()
+			r := w.start("upgrade").Wait()
+			users.Rest()
 			if test.mode == gateway.DiesWithUsers {
-				if r.exit != 4 || r.Outcome != "rolled_back" {
-					t.Errorf("exit code %d, %s", r.exit, r.Outcome)
+				if r.Exit != 4 || r.Outcome != "rolled_back" {
+					t.Errorf("exit code %d, %s", r.Exit, r.Outcome)
 				}
 				if c := w.serves(tag182); c.ID != old.ID {
 					t.Errorf("%s serves, not the old container %s", c.ID, old.ID)
 				}
 			} else {
-				if r.exit != 0 || r.Outcome != "upgraded" && r.Outcome != "unchanged" {
-					t.Errorf("exit code %d, %s", r.exit, r.Outcome)
+				if r.Exit != 0 || r.Outcome != "upgraded" && r.Outcome != "unchanged" {
+					t.Errorf("exit code %d, %s", r.Exit, r.Outcome)
 				}
 				w.serves(tag183)
 			}
@@ -145,13 +147,13 @@ func TestCancelled(t *testing.T) {
 				defer goOn()
 			}
 			j := w.start("upgrade", "AIGW_CI_VERIFY_HOLD=8s")
-			j.await(w, test.at)
-			j.signal(syscall.SIGTERM)
-			r := j.expect(8, "cancelled")
+			w.await(j, test.at)
+			j.Signal(syscall.SIGTERM)
+			r := j.Expect(8, "cancelled")
 			if c := w.serves(tag182); c.ID != old.ID || r.After == nil || r.After.ID != old.ID {
 				t.Errorf("%s serves, not the old container %s; the report tells of %+v", c.ID, old.ID, r.After)
 			}
-			if c := r.check("gateway.healthz", test.stage); c.Verdict != "pass" {
+			if c := r.Check("gateway.healthz", test.stage); c.Verdict != "pass" {
 				t.Errorf("it was not looked at: %+v", c)
 			}
 			w.alone()
@@ -170,10 +172,10 @@ func TestCancelledInstall(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			j := w.start("upgrade", "AIGW_CI_VERIFY_HOLD=8s")
-			j.await(w, at)
-			j.signal(syscall.SIGTERM)
-			j.expect(8, "cancelled")
-			if c, err := w.find(t.Context(), w.name); c != nil || err != nil {
+			w.await(j, at)
+			j.Signal(syscall.SIGTERM)
+			j.Expect(8, "cancelled")
+			if c, err := w.Find(t.Context(), w.name); c != nil || err != nil {
 				t.Errorf("there is a container: %v, %v", c, err)
 			}
 			w.alone()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/image"
 )
@@ -57,8 +58,8 @@ func TestLeavesNothing(t *testing.T) {
 func (w *world) everything() map[string]bool {
 	w.Helper()
 	found := make(map[string]bool)
-	for kind, list := range map[string]func(context.Context) ([]listed, error){
-		"container": w.containers, "volume": w.volumes, "network": w.networks, "image": w.images,
+	for kind, list := range map[string]func(context.Context) ([]dockerd.Listed, error){
+		"container": w.Containers, "volume": w.Volumes, "network": w.Networks, "image": w.Images,
 	} {
 		things, err := list(w.Context())
 		if err != nil {

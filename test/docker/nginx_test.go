@@ -75,7 +75,7 @@ func (w *world) importImage(name string, tree *bytes.Buffer) string {
 		w.Fatalf("importing %s: %v", name, err)
 	}
 	name += ":test"
-	w.atEnd(func(ctx context.Context) error { return w.call(ctx, http.MethodDelete, "/images/"+name, nil, nil) })
+	w.atEnd(func(ctx context.Context) error { return w.Call(ctx, http.MethodDelete, "/images/"+name, nil, nil) })
 	return name
 }
 
@@ -142,7 +142,7 @@ func put(t testing.TB, archive *tar.Writer, name string, data []byte) {
 // eight bytes. Source: docs.docker.com/reference/api/engine, attach, "Stream format".
 func (e *engine) logs(id string) string {
 	var raw []byte
-	if err := e.call(context.Background(), http.MethodGet, "/containers/"+id+"/logs?stdout=1&stderr=1&tail=200", nil, &raw); err != nil {
+	if err := e.Call(context.Background(), http.MethodGet, "/containers/"+id+"/logs?stdout=1&stderr=1&tail=200", nil, &raw); err != nil {
 		return err.Error()
 	}
 	var text strings.Builder

@@ -14,7 +14,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/crowd"
 )
 
 // BenchmarkOutage measures for how long users have no gateway while it is changed, on
@@ -37,7 +39,7 @@ func BenchmarkOutage(b *testing.B) {
 		w.estate.SetVersion("18.3.6-ee")
 		for _, way := range []struct {
 			name    string
-			upgrade func(*world, *container)
+			upgrade func(*world, *dockerd.Container)
 		}{{"ours", (*world).ours}, {"documented", (*world).documented}, {"pulled", (*world).documentedPulled}} {
 			b.Run(size.name+"/"+way.name, func(b *testing.B) {
 				here := *w
@@ -57,22 +59,22 @@ func BenchmarkOutage(b *testing.B) {
 
 // outage changes a gateway of GitLab 18.2, which was started by hand, to 18.3, and
 // returns for how long a prober had no answer.
-func (w *world) outage(upgrade func(*world, *container)) time.Duration {
+func (w *world) outage(upgrade func(*world, *dockerd.Container)) time.Duration {
 	w.Helper()
 	old := w.runPublished(w.pull(tag182))
-	for ask(w.Context(), fresh, http.MethodGet, w.url()) != "" {
+	for crowd.Ask(w.Context(), http.MethodGet, w.url()) != "" {
 		time.Sleep(20 * time.Millisecond)
 	}
-	crowd := work(w, w.url(), 2)
+	users := crowd.Work(w, w.url(), 2)
 	p := probe(w.url())
 	time.Sleep(time.Second)
 	upgrade(w, old)
-	for ask(w.Context(), fresh, http.MethodGet, w.url()) != "" {
+	for crowd.Ask(w.Context(), http.MethodGet, w.url()) != "" {
 		time.Sleep(20 * time.Millisecond)
 	}
 	time.Sleep(time.Second)
 	outage := p.stop()
-	crowd.rest()
+	users.Rest()
 	if c := w.inspect(w, w.name); c.ID == old.ID {
 		w.Error("nothing was upgraded")
 	}
@@ -82,7 +84,7 @@ func (w *world) outage(upgrade func(*world, *container)) time.Duration {
 }
 
 // runPublished runs an image as GitLab's page says, on the world's ports.
-func (w *world) runPublished(reference string) *container {
+func (w *world) runPublished(reference string) *dockerd.Container {
 	w.Helper()
 	exposed, bindings := publish("127.0.0.1:"+w.port, "5052")
 	return w.dockerRun(w.name, object{
@@ -91,19 +93,19 @@ func (w *world) runPublished(reference string) *container {
 	})
 }
 
-func (w *world) ours(*container) {
+func (w *world) ours(*dockerd.Container) {
 	w.Helper()
 	w.run("upgrade", 0, "upgraded")
 }
 
-func (w *world) documented(old *container) {
+func (w *world) documented(old *dockerd.Container) {
 	w.Helper()
 	w.must(w, http.MethodPost, "/containers/"+old.ID+"/stop", nil, nil)
 	w.must(w, http.MethodDelete, "/containers/"+old.ID, nil, nil)
 	w.runPublished(w.pull(tag183))
 }
 
-func (w *world) documentedPulled(old *container) {
+func (w *world) documentedPulled(old *dockerd.Container) {
 	w.Helper()
 	w.pull(tag183)
 	w.documented(old)
@@ -112,7 +114,7 @@ func (w *world) documentedPulled(old *container) {
 // dropImage takes an image of the mirror from the engine, under all its names.
 func (w *world) dropImage(tag string) {
 	w.Helper()
-	images, err := w.images(w.Context())
+	images, err := w.Images(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -124,7 +126,7 @@ func (w *world) dropImage(tag string) {
 		}
 		for _, name := range append(i.RepoTags, i.RepoDigests...) {
 			if strings.HasPrefix(name, repository) {
-				if err := w.call(w.Context(), http.MethodDelete, "/images/"+name, nil, nil); err != nil && !isMissing(err) {
+				if err := w.Call(w.Context(), http.MethodDelete, "/images/"+name, nil, nil); err != nil && !dockerd.IsMissing(err) {
 					w.Fatal(err)
 				}
 			}
@@ -143,13 +145,12 @@ type prober struct {
 func probe(url string) *prober {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &prober{cancel: cancel, done: make(chan struct{})}
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	go func() {
 		defer close(p.done)
 		var good time.Time
 		out := false
 		for ctx.Err() == nil {
-			switch problem := ask(ctx, client, http.MethodGet, url); {
+			switch problem := p.ask(ctx, url); {
 			case ctx.Err() != nil:
 			case problem != "":
 				out = true
@@ -163,6 +164,13 @@ func probe(url string) *prober {
 		}
 	}()
 	return p
+}
+
+// ask has a second for an answer.
+func (p *prober) ask(ctx context.Context, url string) string {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return crowd.Ask(ctx, http.MethodGet, url)
 }
 
 func (p *prober) stop() time.Duration {

@@ -22,8 +22,8 @@ func TestPortTakenAtInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stranger.Close()
-	w.run("upgrade", 1, "failed").says(t, "address already in use", w.port)
-	if c, err := w.find(t.Context(), w.name); c != nil || err != nil {
+	w.run("upgrade", 1, "failed").Says(t, "address already in use", w.port)
+	if c, err := w.Find(t.Context(), w.name); c != nil || err != nil {
 		t.Errorf("there is a container: %v, %v", c, err)
 	}
 	w.alone()
@@ -52,9 +52,9 @@ func TestPortTakenAtUpgrade(t *testing.T) {
 	if stranger == nil {
 		t.Fatal("the port was never free")
 	}
-	j.await(w, said("trying again")) // the old one cannot start either
+	w.await(j, said("trying again")) // the old one cannot start either
 	stranger.Close()
-	j.expect(4, "rolled_back").says(t, "address already in use")
+	j.Expect(4, "rolled_back").Says(t, "address already in use")
 	if c := w.serves(tag182); c.ID != old.ID {
 		t.Errorf("%s serves, not the old container", c.ID)
 	}

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/crowd"
 )
 
 // thinking is how long the gateways of these tests take for an answer to a POST: at
@@ -20,7 +22,7 @@ const thinking = 700 * time.Millisecond
 type proxied struct {
 	*world
 	nginx nginx
-	old   *container
+	old   *dockerd.Container
 }
 
 // newProxied starts a gateway and an nginx that knows it by its name or by an alias.
@@ -48,12 +50,12 @@ func newProxied(t *testing.T, byAlias bool, release image.Options, published ...
 	w.settings["AIGW_CI_DOCKER_RELOAD"] = p.nginx.name
 	w.settings["AIGW_CI_GATEWAY_URL"] = p.nginx.url
 	for range 100 {
-		if ask(t.Context(), fresh, "GET", p.nginx.url) == "" {
+		if crowd.Ask(t.Context(), "GET", p.nginx.url) == "" {
 			return p
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("nginx does not serve the gateway: %s", ask(t.Context(), fresh, "GET", p.nginx.url))
+	t.Fatalf("nginx does not serve the gateway: %s", crowd.Ask(t.Context(), "GET", p.nginx.url))
 	return nil
 }
 
@@ -68,7 +70,7 @@ func (p *proxied) runs(id string) {
 		p.Errorf("its restart policy is %q", c.HostConfig.RestartPolicy.Name)
 	}
 	for range 5 {
-		if problem := ask(p.Context(), fresh, "GET", p.nginx.url); problem != "" {
+		if problem := crowd.Ask(p.Context(), "GET", p.nginx.url); problem != "" {
 			p.Errorf("through nginx: %s", problem)
 		}
 	}
@@ -89,10 +91,10 @@ func both(t *testing.T, test func(t *testing.T, byAlias bool)) {
 func TestProxiedUpgrade(t *testing.T) {
 	both(t, func(t *testing.T, byAlias bool) {
 		p := newProxied(t, byAlias, image.Options{})
-		crowd := work(t, p.nginx.url, 4)
+		users := crowd.Work(t, p.nginx.url, 4)
 		r := p.run("upgrade", 0, "upgraded")
 		time.Sleep(2 * time.Second)
-		crowd.allServed(t)
+		users.AllServed(t)
 		if r.After == nil || r.After.ID == p.old.ID {
 			t.Fatalf("after: %+v", r.After)
 		}
@@ -106,9 +108,9 @@ func TestProxiedUpgrade(t *testing.T) {
 func TestProxiedRejected(t *testing.T) {
 	both(t, func(t *testing.T, byAlias bool) {
 		p := newProxied(t, byAlias, image.Options{Mode: gateway.NeverHealthy})
-		crowd := work(t, p.nginx.url, 4)
+		users := crowd.Work(t, p.nginx.url, 4)
 		p.run("upgrade", 4, "rejected", "AIGW_CI_VERIFY_TIMEOUT=6s")
-		crowd.allServed(t)
+		users.AllServed(t)
 		p.runs(p.old.ID)
 	})
 }
@@ -117,13 +119,13 @@ func TestProxiedRejected(t *testing.T) {
 func TestProxiedCancelled(t *testing.T) {
 	both(t, func(t *testing.T, byAlias bool) {
 		p := newProxied(t, byAlias, image.Options{})
-		crowd := work(t, p.nginx.url, 4)
+		users := crowd.Work(t, p.nginx.url, 4)
 		j := p.start("upgrade", "AIGW_CI_VERIFY_HOLD=8s")
-		j.await(p.world, said("Verify the gateway").then(time.Second))
-		j.signal(syscall.SIGTERM)
-		j.expect(8, "cancelled")
+		p.await(j, said("Verify the gateway").then(time.Second))
+		j.Signal(syscall.SIGTERM)
+		j.Expect(8, "cancelled")
 		time.Sleep(2 * time.Second)
-		crowd.allServed(t)
+		users.AllServed(t)
 		p.runs(p.old.ID)
 	})
 }
@@ -140,15 +142,15 @@ func TestProxiedKilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProxied(t, true, image.Options{})
-			crowd := work(t, p.nginx.url, 4)
+			users := crowd.Work(t, p.nginx.url, 4)
 			j := p.start("upgrade")
-			j.await(p.world, at)
-			j.kill()
-			r := p.start("upgrade").wait()
+			p.await(j, at)
+			j.Kill()
+			r := p.start("upgrade").Wait()
 			time.Sleep(2 * time.Second)
-			crowd.allServed(t)
-			if r.exit != 0 || r.After == nil || r.After.ID == p.old.ID {
-				t.Fatalf("exit code %d, %s: %s; after: %+v", r.exit, r.Outcome, r.Error, r.After)
+			users.AllServed(t)
+			if r.Exit != 0 || r.After == nil || r.After.ID == p.old.ID {
+				t.Fatalf("exit code %d, %s: %s; after: %+v", r.Exit, r.Outcome, r.Error, r.After)
 			}
 			p.runs(r.After.ID)
 		})
@@ -162,7 +164,7 @@ func TestProxiedAndPublished(t *testing.T) {
 	t.Parallel()
 	p := newProxied(t, false, image.Options{}, "127.0.0.1:"+freePort(t), "5052")
 	r := p.run("upgrade", 0, "upgraded")
-	told, looked := strings.Index(r.log, "sending SIGHUP"), strings.Index(r.log, "Verify the gateway")
+	told, looked := strings.Index(r.Log, "sending SIGHUP"), strings.Index(r.Log, "Verify the gateway")
 	if told < 0 || told > looked {
 		t.Error("the gate looked through a proxy that was not told")
 	}
@@ -174,20 +176,20 @@ func TestProxiedAndPublished(t *testing.T) {
 func TestProxiedRolledBack(t *testing.T) {
 	both(t, func(t *testing.T, byAlias bool) {
 		p := newProxied(t, byAlias, image.Options{Mode: gateway.DiesWithUsers, After: 3 * time.Second})
-		crowd := work(t, p.nginx.url, 4)
+		users := crowd.Work(t, p.nginx.url, 4)
 		began := time.Now()
 		p.run("upgrade", 4, "rolled_back", "AIGW_CI_VERIFY_HOLD=5s")
 		ended := time.Now()
 		time.Sleep(2 * time.Second)
-		served, failed := crowd.rest()
-		t.Logf("%d requests served, %d failed on the broken release:\n%s", served, len(failed), describe(failed))
+		served, failed := users.Rest()
+		t.Logf("%d requests served, %d failed on the broken release:\n%s", served, len(failed), crowd.Describe(failed))
 		for _, f := range failed {
-			if f.at.After(ended.Add(thinking)) {
-				t.Errorf("%v after the old one was back: %s", f.at.Sub(ended), f.text)
+			if f.At.After(ended.Add(thinking)) {
+				t.Errorf("%v after the old one was back: %s", f.At.Sub(ended), f.Text)
 			}
 		}
 		if len(failed) > 0 {
-			t.Logf("the first after %v, the last after %v of %v", failed[0].at.Sub(began), failed[len(failed)-1].at.Sub(began), ended.Sub(began))
+			t.Logf("the first after %v, the last after %v of %v", failed[0].At.Sub(began), failed[len(failed)-1].At.Sub(began), ended.Sub(began))
 		}
 		p.runs(p.old.ID)
 	})

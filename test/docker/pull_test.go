@@ -11,6 +11,8 @@ import (
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/registry"
 	"aigw-ci/internal/lab/wire"
+	"aigw-ci/test/crowd"
+	"aigw-ci/test/program"
 )
 
 // A pull that fails changes nothing, and says why.
@@ -32,10 +34,10 @@ func TestPullFails(t *testing.T) {
 			old := w.install()
 			w.next(gateway.Healthy)
 			w.estate.Registry.SetFaults(onlyEngine(test.fault))
-			crowd := work(t, w.url(), 1)
+			users := crowd.Work(t, w.url(), 1)
 			r := w.run("upgrade", 1, "failed")
-			crowd.allServed(t)
-			r.says(t, test.want, tag183)
+			users.AllServed(t)
+			r.Says(t, test.want, tag183)
 			if c := w.serves(tag182); c.ID != old.ID || c.State.StartedAt != old.State.StartedAt {
 				t.Error("the old container was touched")
 			}
@@ -77,7 +79,7 @@ func (w *world) stallPulls() (first moment, goOn func()) {
 				panic(http.ErrAbortHandler)
 			})
 		}}))
-	first = func(*world, *job) bool {
+	first = func(*world, *program.Job) bool {
 		select {
 		case <-asked:
 			return true

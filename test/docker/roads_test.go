@@ -26,7 +26,7 @@ func (w *world) upgrades() {
 	w.serves(tag183)
 	for _, stage := range []string{"rehearsal", "live"} {
 		for _, id := range []string{"gateway.healthz", "gateway.auth", "gateway.gitlab", "gateway.digest", "gateway.stable"} {
-			if c := r.check(id, stage); !c.good() {
+			if c := r.Check(id, stage); !c.Good() {
 				w.Errorf("%s of the %s: %s, %s", id, stage, c.Verdict, c.Detail)
 			}
 		}
@@ -43,7 +43,7 @@ func TestRoadTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.settings["DOCKER_HOST"] = "tcp://" + serveTLS(t, w.socket, authority)
+	w.settings["DOCKER_HOST"] = "tcp://" + serveTLS(t, w.Socket, authority)
 	w.settings["DOCKER_TLS_VERIFY"] = "1"
 
 	strangers, err := pki.New("somebody else")
@@ -51,9 +51,9 @@ func TestRoadTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.settings["DOCKER_CERT_PATH"] = clientCertificate(t, strangers, authority)
-	w.run("plan", 1, "failed").says(t, "DOCKER_CERT_PATH")
+	w.run("plan", 1, "failed").Says(t, "DOCKER_CERT_PATH")
 	w.settings["DOCKER_CERT_PATH"] = clientCertificate(t, authority, strangers)
-	w.run("plan", 1, "failed").says(t, "ca.pem")
+	w.run("plan", 1, "failed").Says(t, "ca.pem")
 
 	w.settings["DOCKER_CERT_PATH"] = clientCertificate(t, authority, authority)
 	w.upgrades()

@@ -27,10 +27,10 @@ func TestRoadSSH(t *testing.T) {
 	delete(w.settings, "PATH")
 	home := w.settings["HOME"]
 	s := startSSHD(t, filepath.Join(home, ".ssh", "id_ed25519"))
-	w.settings["DOCKER_HOST"] = "ssh://" + s.user + "@" + s.addr + w.socket
+	w.settings["DOCKER_HOST"] = "ssh://" + s.user + "@" + s.addr + w.Socket
 
-	w.run("upgrade", 1, "failed").says(t, s.fingerprint, "known_hosts")
-	if c, err := w.find(t.Context(), w.name); c != nil || err != nil {
+	w.run("upgrade", 1, "failed").Says(t, s.fingerprint, "known_hosts")
+	if c, err := w.Find(t.Context(), w.name); c != nil || err != nil {
 		t.Fatalf("an unknown host was used all the same: %v, %v", c, err)
 	}
 	writeFile(t, filepath.Join(home, ".ssh", "known_hosts"), knownhosts.Line([]string{s.addr}, s.key)+"\n")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/program"
 )
 
 // Of several runs at once one works. The others end, and name it.
@@ -18,19 +19,19 @@ func TestTogether(t *testing.T) {
 	w.install()
 	w.release(image.Options{Tag: tag183, BootDelay: 4 * time.Second})
 	w.estate.SetVersion("18.3.6-ee")
-	var jobs []*job
+	var jobs []*program.Job
 	for i := range 4 {
 		jobs = append(jobs, w.start("upgrade", fmt.Sprintf("CI_JOB_URL=https://gitlab.example.com/duo/-/jobs/%d", i)))
 	}
-	worked, refused := "", []result{}
+	worked, refused := "", []program.Result{}
 	for i, j := range jobs {
-		switch r := j.wait(); {
-		case r.exit == 0 && r.Outcome == "upgraded" && worked == "":
+		switch r := j.Wait(); {
+		case r.Exit == 0 && r.Outcome == "upgraded" && worked == "":
 			worked = fmt.Sprintf("https://gitlab.example.com/duo/-/jobs/%d", i)
-		case r.exit == 7 && r.Outcome == "locked":
+		case r.Exit == 7 && r.Outcome == "locked":
 			refused = append(refused, r)
 		default:
-			t.Errorf("job %d: exit code %d, %s: %s", i, r.exit, r.Outcome, r.Error)
+			t.Errorf("job %d: exit code %d, %s: %s", i, r.Exit, r.Outcome, r.Error)
 		}
 	}
 	if worked == "" {
@@ -54,9 +55,9 @@ func TestNeighbours(t *testing.T) {
 	one.runPublished(one.pull(tag182))
 	one.estate.SetVersion("18.3.6-ee")
 	j := one.start("upgrade")
-	j.await(one, state(".aigw-ci-previous", ""))
+	one.await(j, state(".aigw-ci-previous", ""))
 	other.run("upgrade", 0, "installed")
-	j.expect(0, "upgraded")
+	j.Expect(0, "upgraded")
 	one.serves(tag183)
 	other.serves(tag182)
 	for _, w := range []*world{one, other} {

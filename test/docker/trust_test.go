@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"aigw-ci/internal/lab"
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/program"
 )
 
 // A GitLab with a certificate of a company's own authority: the tool trusts it by
@@ -22,15 +24,15 @@ func TestPrivateAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	w.run("upgrade", 6, "inconclusive").says(t, "certificate", "ca_file")
+	w.run("upgrade", 6, "inconclusive").Says(t, "certificate", "ca_file")
 
 	w.settings["AIGW_CI_CA_FILE"] = bundle
 	r := w.run("upgrade", 1, "failed")
-	c := r.check("gateway.gitlab", "rehearsal")
+	c := r.Check("gateway.gitlab", "rehearsal")
 	if c.Verdict != "fail" || !strings.Contains(c.Detail, "signed by an authority that the gateway does not trust") || !strings.Contains(c.Remedy, "ca_bundle") {
 		t.Errorf("a gateway that trusts nobody: %+v", c)
 	}
-	if c, err := w.find(t.Context(), w.name); c != nil || err != nil {
+	if c, err := w.Find(t.Context(), w.name); c != nil || err != nil {
 		t.Fatalf("it was installed all the same: %v, %v", c, err)
 	}
 	w.alone()
@@ -39,13 +41,13 @@ func TestPrivateAuthority(t *testing.T) {
 	r = w.run("upgrade", 0, "installed")
 	first := w.serves(tag182)
 	for _, stage := range []string{"rehearsal", "live"} {
-		if c := r.check("gateway.gitlab", stage); c.Verdict != "pass" {
+		if c := r.Check("gateway.gitlab", stage); c.Verdict != "pass" {
 			t.Errorf("gateway.gitlab of the %s: %+v", stage, c)
 		}
 	}
 	for _, name := range []string{"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"} {
-		if got := w.read(first.ID, first.variable(name)); got != string(w.estate.CA) {
-			t.Errorf("%s names %q, which holds %q", name, first.variable(name), got)
+		if got := w.read(first.ID, first.Variable(name)); got != string(w.estate.CA) {
+			t.Errorf("%s names %q, which holds %q", name, first.Variable(name), got)
 		}
 	}
 
@@ -54,7 +56,7 @@ func TestPrivateAuthority(t *testing.T) {
 	w.run("upgrade", 0, "unchanged")
 	w.estate.SetVersion("18.3.6-ee")
 	r = w.run("upgrade", 0, "upgraded")
-	if c := r.check("gateway.gitlab", "live"); c.Verdict != "pass" {
+	if c := r.Check("gateway.gitlab", "live"); c.Verdict != "pass" {
 		t.Errorf("gateway.gitlab after the upgrade: %+v", c)
 	}
 	w.serves(tag183)
@@ -69,7 +71,7 @@ func TestKeys(t *testing.T) {
 	w.estate.SetVersion("18.9.0-ee")
 	w.release(image.Options{Tag: "self-hosted-v18.9.0-ee"})
 	j := w.start("upgrade")
-	j.expect(0, "installed")
+	j.Expect(0, "installed")
 	first := w.serves("self-hosted-v18.9.0-ee")
 	keys := []string{
 		"AIGW_SELF_SIGNED_JWT__SIGNING_KEY", "AIGW_SELF_SIGNED_JWT__VALIDATION_KEY",
@@ -77,7 +79,7 @@ func TestKeys(t *testing.T) {
 	}
 	seen := make(map[string]bool)
 	for _, name := range keys {
-		key := first.variable(name)
+		key := first.Variable(name)
 		if !strings.HasPrefix(key, "-----BEGIN ") || seen[key] {
 			t.Errorf("%s is not a key of its own: %.30q", name, key)
 		}
@@ -88,10 +90,10 @@ func TestKeys(t *testing.T) {
 	w.release(image.Options{Tag: "self-hosted-v18.9.1-ee"})
 	w.estate.SetVersion("18.9.1-ee")
 	j = w.start("upgrade")
-	j.expect(0, "upgraded")
+	j.Expect(0, "upgraded")
 	second := w.serves("self-hosted-v18.9.1-ee")
 	for _, name := range keys {
-		if second.variable(name) != first.variable(name) {
+		if second.Variable(name) != first.Variable(name) {
 			t.Errorf("%s is another one after the upgrade", name)
 		}
 	}
@@ -99,10 +101,10 @@ func TestKeys(t *testing.T) {
 }
 
 // silent fails the test when a run's log or reports hold a line of a secret.
-func (w *world) silent(j *job, c *container, secrets []string) {
+func (w *world) silent(j *program.Job, c *dockerd.Container, secrets []string) {
 	w.Helper()
-	texts := map[string]string{"the log": j.log.String()}
-	err := filepath.WalkDir(j.dir, func(path string, entry os.DirEntry, err error) error {
+	texts := map[string]string{"the log": j.Log.String()}
+	err := filepath.WalkDir(j.Dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -115,7 +117,7 @@ func (w *world) silent(j *job, c *container, secrets []string) {
 	}
 	for where, text := range texts {
 		for _, name := range secrets {
-			for line := range strings.Lines(c.variable(name)) {
+			for line := range strings.Lines(c.Variable(name)) {
 				if line = strings.TrimSpace(line); !strings.HasPrefix(line, "-----") && len(line) > 6 && strings.Contains(text, line) {
 					w.Errorf("%s holds a line of %s", where, name)
 				}

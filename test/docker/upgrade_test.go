@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"aigw-ci/internal/lab/gateway"
+	"aigw-ci/test/crowd"
 )
 
 // The releases that the stories are about. GitLab's first two belong to releases of
@@ -29,13 +30,13 @@ func TestFirstInstall(t *testing.T) {
 	if r.After == nil || r.After.ID != c.ID || !strings.Contains(c.Config.Image, r.Image.Digest) {
 		t.Errorf("the report tells of %+v, running is %s from %s", r.After, c.ID, c.Config.Image)
 	}
-	if got, want := c.variable("AIGW_GITLAB_URL"), w.settings["AIGW_CI_GITLAB_URL"]; got != want {
+	if got, want := c.Variable("AIGW_GITLAB_URL"), w.settings["AIGW_CI_GITLAB_URL"]; got != want {
 		t.Errorf("AIGW_GITLAB_URL is %q, want %q", got, want)
 	}
 	if got := c.HostConfig.RestartPolicy.Name; got != "unless-stopped" {
 		t.Errorf("restart policy %q", got)
 	}
-	if got := r.check("gateway.gitlab", "live"); !got.good() {
+	if got := r.Check("gateway.gitlab", "live"); !got.Good() {
 		t.Errorf("gateway.gitlab: %+v", got)
 	}
 	w.alone()
@@ -87,9 +88,9 @@ func TestRejected(t *testing.T) {
 			old := w.install()
 			w.publish(tag184, mode)
 			w.estate.SetVersion("18.4.2-ee")
-			crowd := work(t, w.url(), 1)
+			users := crowd.Work(t, w.url(), 1)
 			r := w.run("upgrade", 4, "rejected", "AIGW_CI_VERIFY_TIMEOUT=6s")
-			crowd.allServed(t)
+			users.AllServed(t)
 			if c := w.serves(tag182); c.ID != old.ID || c.State.StartedAt != old.State.StartedAt || r.After == nil || r.After.ID != old.ID {
 				t.Errorf("the old container was touched; the report tells of %+v", r.After)
 			}
@@ -116,29 +117,29 @@ func TestRolledBack(t *testing.T) {
 	old := w.install()
 	w.publish(tag184, gateway.DiesWithUsers)
 	w.estate.SetVersion("18.4.2-ee")
-	crowd := work(t, w.url(), 1)
+	users := crowd.Work(t, w.url(), 1)
 	j := w.start("upgrade")
-	r := j.expect(4, "rolled_back")
+	r := j.Expect(4, "rolled_back")
 	back := time.Now()
 	time.Sleep(2 * time.Second)
-	served, failed := crowd.rest()
-	if served == 0 || len(failed) == 0 || failed[len(failed)-1].at.After(back) {
-		t.Errorf("%d served, %d failed, the last at %v; the old one was back at %v:\n%s", served, len(failed), failed, back, describe(failed))
+	served, failed := users.Rest()
+	if served == 0 || len(failed) == 0 || failed[len(failed)-1].At.After(back) {
+		t.Errorf("%d served, %d failed, the last at %v; the old one was back at %v:\n%s", served, len(failed), failed, back, crowd.Describe(failed))
 	}
 	if c := w.serves(tag182); c.ID != old.ID || r.After == nil || r.After.ID != old.ID {
 		t.Errorf("before %s, after %s, in the report %+v", old.ID, c.ID, r.After)
 	}
-	if got := r.check("gateway.healthz", "rollback"); got.Verdict != "pass" {
+	if got := r.Check("gateway.healthz", "rollback"); got.Verdict != "pass" {
 		t.Errorf("the old gateway was not verified: %+v", got)
 	}
 	if r.Outage == nil || *r.Outage <= 0 {
 		t.Errorf("outage %v", r.Outage)
 	}
-	if evidence, _ := filepath.Glob(filepath.Join(j.dir, "evidence", "live", "*")); len(evidence) < 3 {
+	if evidence, _ := filepath.Glob(filepath.Join(j.Dir, "evidence", "live", "*")); len(evidence) < 3 {
 		t.Errorf("the evidence is %q", evidence)
 	}
 	for _, name := range []string{"junit.xml", "deploy.env", "annotations.json", "summary.md"} {
-		if _, err := os.Stat(filepath.Join(j.dir, name)); err != nil {
+		if _, err := os.Stat(filepath.Join(j.Dir, name)); err != nil {
 			t.Error(err)
 		}
 	}

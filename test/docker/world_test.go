@@ -6,23 +6,21 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"aigw-ci/internal/lab"
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/gitlab"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/crowd"
+	"aigw-ci/test/port"
+	"aigw-ci/test/program"
 )
 
 // world is one test's: an estate, a gateway's name and ports, and settings. All it
@@ -55,7 +53,7 @@ func newWorldWith(t testing.TB, o lab.Options) *world {
 	home := t.TempDir()
 	w.settings = map[string]string{
 		"HOME": home, "PATH": os.Getenv("PATH"), "USER": "tester",
-		"DOCKER_HOST":              "unix://" + w.socket,
+		"DOCKER_HOST":              w.Host(),
 		"AIGW_CI_GITLAB_URL":       estate.GitLabURLAt(shared.bridge),
 		"AIGW_CI_GITLAB_TOKEN":     gitlab.TokenReadAPI,
 		"AIGW_CI_IMAGE_REPOSITORY": estate.RegistryHost + "/" + lab.DockerHub,
@@ -69,21 +67,10 @@ func newWorldWith(t testing.TB, o lab.Options) *world {
 	return w
 }
 
-// ports are handed out from below the range that the kernel chooses from, so that
-// no connection happens to take one before the engine does.
-var ports atomic.Int32
-
+// freePort is a port that nothing on this machine listens on.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(20000 + (os.Getpid()+int(ports.Add(1)))%10000)
-		if l, err := net.Listen("tcp", "0.0.0.0:"+port); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port from 20000 to 30000")
-	return ""
+	return port.Free(t, "0.0.0.0", 20000)
 }
 
 // url is the gateway's address for its users.
@@ -103,31 +90,19 @@ func (w *world) release(o image.Options) {
 }
 
 // start starts the program with some more settings, "NAME=value".
-func (w *world) start(command string, more ...string) *job {
+func (w *world) start(command string, more ...string) *program.Job {
 	w.Helper()
-	settings := maps.Clone(w.settings)
-	dir := filepath.Join(w.TempDir(), "report")
-	settings["AIGW_CI_REPORT_DIR"] = "report"
-	for _, s := range more {
-		name, value, _ := strings.Cut(s, "=")
-		settings[name] = value
-	}
-	c := exec.Command(shared.program, command)
-	c.Dir = filepath.Dir(dir)
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		c.Env = append(c.Env, name+"="+settings[name])
-	}
-	return startJob(w, c, dir)
+	return program.Start(w, shared.program, command, w.settings, more...)
 }
 
 // run runs the program to its end, which must be this exit code and outcome.
-func (w *world) run(command string, exit int, outcome string, more ...string) result {
+func (w *world) run(command string, exit int, outcome string, more ...string) program.Result {
 	w.Helper()
-	return w.start(command, more...).expect(exit, outcome)
+	return w.start(command, more...).Expect(exit, outcome)
 }
 
 // install makes the gateway for GitLab 18.2.1, and returns its container.
-func (w *world) install() *container {
+func (w *world) install() *dockerd.Container {
 	w.Helper()
 	w.run("upgrade", 0, "installed")
 	return w.inspect(w, w.name)
@@ -135,7 +110,7 @@ func (w *world) install() *container {
 
 // serves reports which release the gateway's container runs, and fails the test when
 // that is not tag, or users are not served.
-func (w *world) serves(tag string) *container {
+func (w *world) serves(tag string) *dockerd.Container {
 	w.Helper()
 	c := w.inspect(w, w.name)
 	if !strings.Contains(c.Config.Image, ":"+tag+"@") {
@@ -144,7 +119,7 @@ func (w *world) serves(tag string) *container {
 	if c.State.Status != "running" || c.RestartCount != 0 {
 		w.Errorf("%s is %s, with %d restarts", w.name, c.State.Status, c.RestartCount)
 	}
-	if problem := ask(w.Context(), fresh, http.MethodPost, w.url()); problem != "" {
+	if problem := crowd.Ask(w.Context(), http.MethodPost, w.url()); problem != "" {
 		w.Errorf("users of %s are not served: %s", w.url(), problem)
 	}
 	return c
@@ -156,14 +131,14 @@ func (w *world) alone() {
 	w.Helper()
 	var others []string
 	for range 30 { // a killed run's helper needs a moment to end
-		list, err := w.containers(w.Context())
+		list, err := w.Containers(w.Context())
 		if err != nil {
 			w.Fatal(err)
 		}
 		others = nil
 		for _, l := range list {
 			target := l.Labels["aigw-ci.target"]
-			mine := w.belongs(l) || target == w.name || strings.HasPrefix(target, w.name+".")
+			mine := l.Belongs(w.name) || target == w.name || strings.HasPrefix(target, w.name+".")
 			if mine && !slices.Contains(l.Names, "/"+w.name) {
 				others = append(others, fmt.Sprintf("%v", l.Names))
 			}
@@ -176,12 +151,6 @@ func (w *world) alone() {
 	w.Errorf("left beside %s: %s", w.name, strings.Join(others, " "))
 }
 
-func (w *world) belongs(l listed) bool {
-	return slices.ContainsFunc(l.Names, func(n string) bool {
-		return n == "/"+w.name || strings.HasPrefix(n, "/"+w.name+".")
-	})
-}
-
 // atEnd does something when the test is over, before the estate is closed; the last
 // one first.
 func (w *world) atEnd(do func(context.Context) error) { w.undo = append(w.undo, do) }
@@ -191,33 +160,14 @@ func (w *world) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	check := func(err error) {
-		if err != nil && !isMissing(err) {
+		if err != nil && !dockerd.IsMissing(err) {
 			w.Errorf("cleaning up: %v", err)
 		}
 	}
-	list, err := w.containers(ctx)
-	check(err)
-	for _, l := range list {
-		if w.belongs(l) {
-			check(w.remove(ctx, l.ID))
-		}
-	}
+	check(w.RemoveGateway(ctx, w.name))
 	for _, do := range slices.Backward(w.undo) {
 		check(do(ctx))
 	}
-	images, err := w.images(ctx)
-	check(err)
-	for _, i := range images {
-		for _, name := range append(i.RepoTags, i.RepoDigests...) {
-			if strings.HasPrefix(name, w.estate.RegistryHost+"/") {
-				check(w.call(ctx, http.MethodDelete, "/images/"+name, nil, nil))
-			}
-		}
-	}
+	check(w.RemoveImages(ctx, w.estate.RegistryHost))
 	check(w.estate.Close())
-}
-
-// remove removes a container with its anonymous volumes.
-func (e *engine) remove(ctx context.Context, id string) error {
-	return e.call(ctx, http.MethodDelete, "/containers/"+id+"?force=1&v=1", nil, nil)
 }

@@ -35,10 +35,10 @@ func TestChartFrom(t *testing.T) {
 		{"with an account and a private authority", private, "ai-gateway 0.15.2"},
 	} {
 		r := w.run("plan", 0, "planned", tt.settings...)
-		if to := r.change("chart").To; to != strings.TrimPrefix(tt.want, "ai-gateway ") && to != tt.want {
+		if to := r.Change("chart").To; to != strings.TrimPrefix(tt.want, "ai-gateway ") && to != tt.want {
 			t.Errorf("%s: the report has chart %q, want %s", tt.name, to, tt.want)
 		}
-		r.says(t, tt.want)
+		r.Says(t, tt.want)
 	}
 	for name, settings := range map[string][]string{
 		"without the account":   append(private[:2:2], "AIGW_CI_KUBERNETES_CHART_USER=", "AIGW_CI_KUBERNETES_CHART_PASSWORD="),
@@ -46,8 +46,8 @@ func TestChartFrom(t *testing.T) {
 		"no such version":       {"AIGW_CI_KUBERNETES_CHART_VERSION=0.9.9"},
 		"no such path":          {"AIGW_CI_KUBERNETES_CHART_REPOSITORY=", "AIGW_CI_KUBERNETES_CHART_PATH=" + filepath.Join(dir, "nothing")},
 	} {
-		if r := w.start("plan", settings...).wait(); r.exit != 1 && r.exit != 5 || strings.Contains(r.log, "canary-of-charts") {
-			t.Errorf("%s: exit code %d: %s", name, r.exit, r.Error)
+		if r := w.start("plan", settings...).Wait(); r.Exit != 1 && r.Exit != 5 || strings.Contains(r.Log, "canary-of-charts") {
+			t.Errorf("%s: exit code %d: %s", name, r.Exit, r.Error)
 		}
 	}
 	w.run("upgrade", 0, "installed", private...)
@@ -64,26 +64,16 @@ func TestChartIsChangedOnlyWhenAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.estate.SetVersion("18.4.1-ee")
-	if r := w.run("upgrade", 0, "upgraded"); r.change("chart").To != "" {
-		t.Errorf("nobody asked for %+v", r.change("chart"))
+	if r := w.run("upgrade", 0, "upgraded"); r.Change("chart").To != "" {
+		t.Errorf("nobody asked for %+v", r.Change("chart"))
 	}
 	r := w.run("upgrade", 0, "upgraded", "AIGW_CI_KUBERNETES_CHART_VERSION=0.16.0")
-	if c := r.change("chart"); !strings.Contains(c.From, "0.15.1") || !strings.Contains(c.To, "0.16.0") {
+	if c := r.Change("chart"); !strings.Contains(c.From, "0.15.1") || !strings.Contains(c.To, "0.16.0") {
 		t.Errorf("the report has the chart as %+v", c)
 	}
 	if list := w.helm(4, "list", "--output", "json"); !strings.Contains(list, "ai-gateway-0.16.0") {
 		t.Errorf("the chart was not changed: %s", list)
 	}
-}
-
-// change is that of a field.
-func (r result) change(field string) (found struct{ Field, From, To string }) {
-	for _, c := range r.Changes {
-		if c.Field == field {
-			found = c
-		}
-	}
-	return found
 }
 
 // unpacked writes a chart as a directory and as an archive.

@@ -2,9 +2,7 @@
 
 package kubernetes
 
-import (
-	"testing"
-)
+import "testing"
 
 // A field that somebody has changed in the cluster is theirs: it is named with its
 // owner, and nothing is forced. The same value in the settings is an agreement.
@@ -34,8 +32,8 @@ func TestConflicts(t *testing.T) {
 			before := w.snapshot()
 			for _, command := range []string{"plan", "upgrade"} {
 				r := w.run(command, 1, "failed")
-				r.explains(t, tt.field, tt.owner)
-				r.says(t, "kubernetes.values")
+				r.Explains(t, tt.field, tt.owner)
+				r.Says(t, "kubernetes.values")
 			}
 			w.unchanged(before)
 			if tt.values != "" {

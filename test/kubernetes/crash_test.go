@@ -5,11 +5,9 @@ package kubernetes
 import (
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +16,8 @@ import (
 
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/test/crash"
+	"aigw-ci/test/crowd"
+	"aigw-ci/test/program"
 )
 
 // story is one way of a run, from a state of the cluster to another.
@@ -63,7 +63,7 @@ func (p story) begin(t *testing.T) *night {
 	n.settings["AIGW_CI_VERIFY_HOLD"], n.settings["AIGW_CI_VERIFY_SUCCESSES"] = "1s", "1"
 	if !p.first {
 		n.settings["AIGW_CI_GATEWAY_ENVIRONMENT"] = secretly + "=before"
-		n.tell("upgrade").expect(0, "installed")
+		n.tell("upgrade").Expect(0, "installed")
 		n.before = n.image()
 		n.users = n.service()
 		n.served(n.users)
@@ -72,23 +72,20 @@ func (p story) begin(t *testing.T) *night {
 	n.estate.SetVersion("18.4.1-ee")
 	n.publish(tag184, p.mode)
 	if p.upgraded {
-		n.tell("upgrade").expect(0, "upgraded")
+		n.tell("upgrade").Expect(0, "upgraded")
 	}
-	for _, s := range p.more {
-		name, value, _ := strings.Cut(s, "=")
-		n.settings[name] = value
-	}
+	n.settings = program.With(n.settings, p.more...)
 	return n
 }
 
 // tell starts the program in a hurry: a lock of three seconds, and not of thirty.
-func (n *night) tell(command string, more ...string) *job {
+func (n *night) tell(command string, more ...string) *program.Job {
 	n.Helper()
-	program, err := hurried()
+	path, err := hurried()
 	if err != nil {
 		n.Fatal(err)
 	}
-	return n.startProgram(program, command, more...)
+	return n.startProgram(path, command, more...)
 }
 
 // hurried is the program as the tests of cmd/aigw-ci run it. By the name aigw-ci their
@@ -98,14 +95,14 @@ var hurried = sync.OnceValues(func() (string, error) {
 	if built := os.Getenv("AIGW_TEST_HURRIED"); built != "" {
 		return built, nil
 	}
-	program := filepath.Join(filepath.Dir(shared.program), "hurried", "aigw-ci")
-	c := exec.Command("go", "test", "-c", "-o", program, "aigw-ci/cmd/aigw-ci")
+	path := filepath.Join(filepath.Dir(shared.program), "hurried", "aigw-ci")
+	c := exec.Command("go", "test", "-c", "-o", path, program.AigwCI)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	said, err := c.CombinedOutput()
 	if err != nil {
-		return "", &os.PathError{Op: "building", Path: program + ": " + string(said), Err: err}
+		return "", &os.PathError{Op: "building", Path: path + ": " + string(said), Err: err}
 	}
-	return program, nil
+	return path, nil
 })
 
 func (n *night) image() string {
@@ -113,64 +110,37 @@ func (n *night) image() string {
 	return n.get("deployment/"+release, "{.spec.template.spec.containers[0].image}")
 }
 
-// disturbed runs the program with a man in the middle, who strikes when the point
-// comes. It reports whether it came.
-func (n *night) disturbed(at crash.Point, strike crash.Strike) bool {
+// Start starts the program's command: see crash.Night.
+func (n *night) Start(more ...string) *program.Job { return n.tell(n.command, more...) }
+
+// Middle stands between the program and the API server.
+func (n *night) Middle() (m *crash.Middle, setting string) {
 	n.Helper()
 	m, kubeconfig := n.middle()
-	m.Arm(at, strike)
-	j := n.tell(n.command, "KUBECONFIG="+kubeconfig)
-	m.Meet(crash.Victim{Process: j.command.Process, Ended: j.ended})
-	select {
-	case <-j.ended:
-	case <-time.After(patience):
-		n.Fatalf("it does not end:\n%s", &j.log)
-	}
-	return m.Met()
+	return m, "KUBECONFIG=" + kubeconfig
 }
 
-// steps are the points of a run that nobody disturbs.
-func (p story) steps(t *testing.T) []crash.Point {
-	t.Helper()
-	n := p.begin(t)
-	m, kubeconfig := n.middle()
-	r := n.tell(n.command, "KUBECONFIG="+kubeconfig).wait()
-	if r.exit != p.exit {
-		t.Fatalf("exit code %d, %s: %s", r.exit, r.Outcome, r.Error)
-	}
-	n.right(r)
-	return crash.Points(m.Deeds())
+// Answers reports whether the gateway's users are served, within a time.
+func (n *night) Answers(within time.Duration) bool {
+	return n.users != "" && crowd.Answers(n.Context(), n.users, within)
 }
 
-// again runs the program once more, straight to the API server: everything must be
-// right then.
-func (n *night) again() {
-	n.Helper()
-	r := n.tell(n.command).wait()
-	if r.exit != n.exit || !slices.Contains(n.outcomes, r.Outcome) {
-		n.Errorf("the next run ended with exit code %d, %s: %s", r.exit, r.Outcome, r.Error)
-	}
-	n.right(r)
-}
-
-// right fails the test when something else serves than one gateway, of the right
+// Right fails the test when something else serves than one gateway, of the right
 // image and with the right settings, or the report says something else, or anything
 // is left.
-func (n *night) right(r result) {
+func (n *night) Right(r program.Result) {
 	n.Helper()
 	n.served(n.service())
 	image, variable := n.image(), "after"
+	wanted := map[string]string{"upgrade": tag184, "rollback": tag182}[n.command]
 	switch {
 	case n.back:
 		variable = "before"
 		if image != n.before {
 			n.Errorf("%s serves, not the image from before, %s", image, n.before)
 		}
-	case n.command == "rollback" && r.Image.Tag == "": // it ended what was under way, and had no image to look for
-	case !strings.HasSuffix(image, ":"+r.Image.Tag+"@"+r.Image.Digest):
-		n.Errorf("%s serves, and the report says %s@%s", image, r.Image.Tag, r.Image.Digest)
-	case n.command == "upgrade" && r.Image.Tag != tag184:
-		n.Errorf("%s serves, not %s", r.Image.Tag, tag184)
+	case !strings.HasSuffix(image, ":"+wanted+"@"+r.Image.Digest):
+		n.Errorf("%s serves, not %s@%s", image, wanted, r.Image.Digest)
 	}
 	n.eventually("one pod of "+image, func() bool { return n.images() == image })
 	source := n.get("deployment/"+release, `{.spec.template.spec.containers[0].env[?(@.name=="`+secretly+`")].valueFrom.secretKeyRef.name}`)
@@ -178,7 +148,7 @@ func (n *night) right(r result) {
 	if err := json.Unmarshal([]byte(n.get("secret/"+source, "{.data}")), &data); err != nil {
 		n.Errorf("the gateway's variables: %v", err)
 	}
-	if value, _ := base64.StdEncoding.DecodeString(data[secretly]); n.command == "upgrade" && string(value) != variable {
+	if value, _ := base64.StdEncoding.DecodeString(data[secretly]); string(value) != variable {
 		n.Errorf("%s is %q, want %q", secretly, value, variable)
 	}
 	n.settled(r)
@@ -186,7 +156,7 @@ func (n *night) right(r result) {
 
 // settled fails the test when Helm does not call the newest revision deployed, or the
 // report names another one, or something of the program is left.
-func (n *night) settled(r result) {
+func (n *night) settled(r program.Result) {
 	n.Helper()
 	var last struct {
 		Version int
@@ -226,92 +196,20 @@ func (n *night) settled(r result) {
 	}
 }
 
-// answers reports whether the gateway's users are served, within a time.
-func (n *night) answers(within time.Duration) bool {
-	if n.users == "" {
-		return false
-	}
-	for until := time.Now().Add(within); ; time.Sleep(50 * time.Millisecond) {
-		if ask(n.Context(), fresh, http.MethodGet, n.users) == "" {
-			return true
-		}
-		if time.Now().After(until) {
-			return false
-		}
-	}
-}
-
 // The crash matrix: the program is killed at every request that changes something in
 // the cluster, before the API server gets it and after the API server has done it.
 // The same command once more makes everything good. A sample of the points is tried
 // here, and all of them, with random faults besides, in `make soak`.
 func TestCrash(t *testing.T) {
-	soak, err := crash.ReadSoak()
-	if err != nil {
-		t.Fatal(err)
+	m := crash.Matrix{Target: "Kubernetes", Nth: 30, Shift: 7, Decisive: decisive}
+	for _, p := range stories {
+		begin := func(t *testing.T) crash.Night { return p.begin(t) }
+		m.Stories = append(m.Stories, crash.Story{Title: p.title, Begin: begin, Exit: p.exit, Outcomes: p.outcomes})
 	}
-	table := new(crash.Table)
-	t.Cleanup(func() {
-		lines := table.Lines("Kubernetes")
-		t.Logf("killed at every step:\n%s%s", crash.Heads, lines)
-		if err := crash.Save(soak.Table, lines); err != nil {
-			t.Error(err)
-		}
-	})
-	all := make(map[string][]crash.Point)
-	var mu sync.Mutex // all
-	t.Run("points", func(t *testing.T) {
-		for i, p := range stories {
-			t.Run(p.title, func(t *testing.T) {
-				t.Parallel()
-				points := p.steps(t)
-				table.Points(p.title, len(points))
-				mu.Lock()
-				all[p.title] = points
-				mu.Unlock()
-				if !soak.Every() {
-					points = crash.Sample(points, 30, 7*i, decisive)
-				}
-				for _, at := range points {
-					t.Run(at.String(), func(t *testing.T) {
-						t.Parallel()
-						p.crash(t, table, p.title, at, crash.Kill)
-					})
-				}
-			})
-		}
-	})
-	if soak.For > 0 {
-		t.Run("random", func(t *testing.T) {
-			soak.Random(t, all, func(t *testing.T, title string, at crash.Point, strike crash.Strike) {
-				p := stories[slices.IndexFunc(stories, func(p story) bool { return p.title == title })]
-				p.crash(t, table, "random faults", at, strike)
-			})
-		})
-	}
+	m.Try(t)
 }
 
 // decisive are the points at which one gateway takes another's place.
 func decisive(p crash.Point) bool {
 	return p.After && p.Deed == "PATCH deployments "+release
-}
-
-// crash tries one point.
-func (p story) crash(t *testing.T, table *crash.Table, row string, at crash.Point, strike crash.Strike) {
-	t.Helper()
-	end, met := crash.Lost, true
-	defer func() {
-		if t.Failed() {
-			end = crash.Lost
-		}
-		t.Logf("%v (point met: %v)", end, met)
-		table.Add(row, met, end)
-	}()
-	n := p.begin(t)
-	met = n.disturbed(at, strike)
-	end = crash.Restored
-	if n.answers(2 * time.Second) {
-		end = crash.Served
-	}
-	n.again()
 }

@@ -66,7 +66,7 @@ func TestFirstInstall(t *testing.T) {
 			t.Errorf("Secret %s has another %s than %s", name, field, file)
 		}
 	}
-	said := r.log + read(t, filepath.Join(r.dir, "report.json")) + w.helm(4, "get", "all", release)
+	said := r.Log + read(t, filepath.Join(r.Dir, "report.json")) + w.helm(4, "get", "all", release)
 	text := read(t, key)
 	for _, part := range []string{strings.Split(text, "\n")[1], base64.StdEncoding.EncodeToString([]byte(text))} {
 		if strings.Contains(said, part) {
@@ -113,11 +113,11 @@ func TestCertificateIsRefused(t *testing.T) {
 		{"the two swapped", goodKey, good, "switched"},
 	} {
 		for _, command := range []string{"plan", "upgrade"} {
-			r := w.start(command, "AIGW_CI_KUBERNETES_HOST="+host, "AIGW_CI_KUBERNETES_TLS_CERT="+tt.cert, "AIGW_CI_KUBERNETES_TLS_KEY="+tt.key).wait()
-			if r.exit != 1 && r.exit != 2 {
-				t.Errorf("%s, %s: exit code %d", tt.name, command, r.exit)
+			r := w.start(command, "AIGW_CI_KUBERNETES_HOST="+host, "AIGW_CI_KUBERNETES_TLS_CERT="+tt.cert, "AIGW_CI_KUBERNETES_TLS_KEY="+tt.key).Wait()
+			if r.Exit != 1 && r.Exit != 2 {
+				t.Errorf("%s, %s: exit code %d", tt.name, command, r.Exit)
 			}
-			r.says(t, tt.want)
+			r.Says(t, tt.want)
 		}
 	}
 	if w.exists() {
@@ -134,8 +134,8 @@ func TestFirstInstallFails(t *testing.T) {
 	cert, key := w.pair(host, time.Now().AddDate(0, 1, 0))
 	r := w.run("upgrade", 1, "failed", "AIGW_CI_KUBERNETES_HOST="+host, "AIGW_CI_KUBERNETES_TLS_CERT="+cert, "AIGW_CI_KUBERNETES_TLS_KEY="+key,
 		"AIGW_CI_GATEWAY_ENVIRONMENT=AWS_SECRET_ACCESS_KEY=canary-of-aws")
-	r.explains(t, "CrashLoopBackOff", "exit code 1")
-	r.evidence(t, "live")
+	r.Explains(t, "CrashLoopBackOff", "exit code 1")
+	r.Evidence(t, "live")
 	var left string
 	w.settles(func() bool {
 		left = w.kubectl("get", kinds, "--output=name", "--field-selector=metadata.name!=kube-root-ca.crt,metadata.name!=default,metadata.name!=aigw-ci")

@@ -8,6 +8,7 @@ import (
 
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/crowd"
 )
 
 // Users who work all the time, through the Service, notice nothing of an upgrade, of a
@@ -35,10 +36,10 @@ func TestNoFailedRequest(t *testing.T) {
 			}
 			w.estate.SetVersion("18.4.1-ee")
 			w.release(image.Options{Tag: tag184, Mode: tt.mode, After: 5 * time.Second})
-			crowd := work(t, w.service(), 2)
+			users := crowd.Work(t, w.service(), 2)
 			w.run("upgrade", tt.exit, tt.outcome, tt.more...)
 			w.settled()
-			crowd.allServed(t)
+			users.AllServed(t)
 		})
 	}
 }
@@ -58,14 +59,14 @@ func TestBadUnderLoad(t *testing.T) {
 	w := installed(t)
 	w.estate.SetVersion("18.4.1-ee")
 	w.release(image.Options{Tag: tag184, Mode: gateway.DiesWithUsers, After: 2 * time.Second})
-	crowd := work(t, w.service(), 1)
+	users := crowd.Work(t, w.service(), 1)
 	r := w.run("upgrade", 4, "rolled_back", "AIGW_CI_VERIFY_HOLD=8s")
-	served, failed := crowd.rest()
-	t.Logf("%d requests served, %d failed:\n%s", served, len(failed), describe(failed))
-	r.evidence(t, "live")
-	crowd = work(t, w.service(), 1)
+	served, failed := users.Rest()
+	t.Logf("%d requests served, %d failed:\n%s", served, len(failed), crowd.Describe(failed))
+	r.Evidence(t, "live")
+	users = crowd.Work(t, w.service(), 1)
 	w.settled()
 	time.Sleep(2 * time.Second)
-	crowd.allServed(t)
+	users.AllServed(t)
 	w.runs(tag182)
 }

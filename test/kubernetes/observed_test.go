@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"aigw-ci/internal/lab/gateway"
+	"aigw-ci/test/crowd"
 )
 
 // A wait that is too short leaves upgrades marked as failed whose gateway serves well.
@@ -35,9 +36,9 @@ func TestGoesBackToWhatServed(t *testing.T) {
 	w.served(w.service())
 	w.estate.SetVersion("18.4.1-ee")
 	w.publish(tag184, gateway.CrashAtBoot)
-	crowd := work(t, w.service(), 1)
+	users := crowd.Work(t, w.service(), 1)
 	r := w.run("upgrade", 4, "rolled_back", "AIGW_CI_REHEARSE=false")
-	crowd.allServed(t)
+	users.AllServed(t)
 	if got := w.images(); !strings.HasSuffix(got, ":"+tag182) {
 		t.Errorf("the pods run %s, which is not what served", got)
 	}

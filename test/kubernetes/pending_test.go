@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"aigw-ci/internal/lab/gateway"
+	"aigw-ci/test/crowd"
+	"aigw-ci/test/program"
 )
 
 // Somebody's own Helm that is at work is left alone, and named. Once it has been dead
@@ -28,9 +30,9 @@ func TestPendingBySomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("their upgrade to begin", func() bool { return strings.HasSuffix(w.statuses(), "pending-upgrade") })
-	crowd := work(t, w.service(), 1)
+	users := crowd.Work(t, w.service(), 1)
 	r := w.run("upgrade", 7, "locked")
-	r.explains(t, "pending-upgrade", `by the program ["Helm"]`)
+	r.Explains(t, "pending-upgrade", `by the program ["Helm"]`)
 	_ = theirs.Process.Kill()
 	_ = theirs.Wait()
 	w.settle()
@@ -39,24 +41,18 @@ func TestPendingBySomebodyElse(t *testing.T) {
 	w.unchanged(before)
 	w.rewrite(2, old(16*time.Minute))
 	r = w.run("upgrade", 0, "upgraded")
-	r.says(t, "pending-upgrade")
-	served, failed := crowd.rest()
-	t.Logf("%d requests served, %d failed:\n%s", served, len(failed), describe(failed))
+	r.Says(t, "pending-upgrade")
+	served, failed := users.Rest()
+	t.Logf("%d requests served, %d failed:\n%s", served, len(failed), crowd.Describe(failed))
 	w.runs(tag184)
 }
 
-// killAt kills the run so long after its log has said something.
-func (j *job) killAt(text string, later time.Duration) {
+// killAt kills a run so long after its log has said something.
+func killAt(j *program.Job, text string, later time.Duration) {
 	j.Helper()
-	for !strings.Contains(j.log.String(), text) {
-		select {
-		case <-j.ended:
-			j.Fatalf("the run ended and did not say %q:\n%s", text, &j.log)
-		case <-time.After(time.Millisecond):
-		}
-	}
+	j.Until(text)
 	time.Sleep(later)
-	j.kill()
+	j.Kill()
 }
 
 // The run that comes after a killed one ends at one right gateway, and at nothing else,
@@ -82,18 +78,18 @@ func TestKilled(t *testing.T) {
 			w := installed(t)
 			w.estate.SetVersion("18.4.1-ee")
 			w.publish(tag184, tt.mode)
-			w.start("upgrade", fmt.Sprint("AIGW_CI_REHEARSE=", tt.unhurried)).killAt(tt.at, tt.later)
+			killAt(w.start("upgrade", fmt.Sprint("AIGW_CI_REHEARSE=", tt.unhurried)), tt.at, tt.later)
 			t.Logf("killed: Helm's revisions are %s, and the record is %s", w.statuses(), w.record())
 			if !tt.unhurried {
 				w.kubectl("delete", "lease", "aigw-ci."+release)
 			}
 			w.publish(tag184, gateway.Healthy)
-			crowd := work(t, w.service(), 1)
-			if r := w.start("upgrade").wait(); r.exit != 0 {
-				t.Errorf("exit code %d, %s: %s", r.exit, r.Outcome, r.Error)
+			users := crowd.Work(t, w.service(), 1)
+			if r := w.start("upgrade").Wait(); r.Exit != 0 {
+				t.Errorf("exit code %d, %s: %s", r.Exit, r.Outcome, r.Error)
 			}
 			w.settled()
-			crowd.allServed(t)
+			users.AllServed(t)
 			w.runs(tag184)
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"aigw-ci/test/crowd"
 )
 
 // A plan shows what an upgrade would change, no secret, and changes nothing.
@@ -29,7 +31,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("the plan does not show %q: %s", shown, changes)
 		}
 	}
-	if all := r.log + read(t, filepath.Join(r.dir, "report.json")); strings.Contains(all, "canary") {
+	if all := r.Log + read(t, filepath.Join(r.Dir, "report.json")); strings.Contains(all, "canary") {
 		t.Error("the plan shows a secret")
 	}
 
@@ -43,7 +45,7 @@ func TestPlan(t *testing.T) {
 	if same := w.run("plan", 0, "planned", settings...); len(same.Changes) > 0 {
 		t.Errorf("a plan after the upgrade shows %+v", same.Changes)
 	}
-	if all := r.log + w.helm(4, "get", "all", release); strings.Contains(all, "canary") {
+	if all := r.Log + w.helm(4, "get", "all", release); strings.Contains(all, "canary") {
 		t.Error("the release shows a secret")
 	}
 }
@@ -52,14 +54,14 @@ func TestPlan(t *testing.T) {
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	w := installed(t, "AIGW_CI_KUBERNETES_VALUES=replicaCount: 2")
-	if r := w.run("verify", 0, "verified"); r.check("gateway.digest", "live").Verdict != "pass" {
+	if r := w.run("verify", 0, "verified"); r.Check("gateway.digest", "live").Verdict != "pass" {
 		t.Errorf("%+v", r.Checks)
 	}
 	w.kubectl("set", "image", "deployment/"+release, release+"="+w.repository()+":"+tag184)
 	w.kubectl("rollout", "status", "deployment/"+release, "--timeout=30s")
-	r := w.start("verify", "AIGW_CI_VERIFY_TIMEOUT=10s").wait()
-	if r.exit == 0 || r.check("gateway.digest", "live").Verdict != "fail" {
-		t.Errorf("exit code %d, %s: %+v", r.exit, r.Outcome, r.Checks)
+	r := w.start("verify", "AIGW_CI_VERIFY_TIMEOUT=10s").Wait()
+	if r.Exit == 0 || r.Check("gateway.digest", "live").Verdict != "fail" {
+		t.Errorf("exit code %d, %s: %+v", r.Exit, r.Outcome, r.Checks)
 	}
 }
 
@@ -70,8 +72,8 @@ func TestTogether(t *testing.T) {
 	w.estate.SetVersion("18.4.1-ee")
 	first := w.start("upgrade")
 	w.eventually("the first to have the lock", func() bool { return w.get("lease/aigw-ci."+release, "{.spec.holderIdentity}") != "" })
-	w.run("upgrade", 7, "locked").explains(t, "tester", w.namespace)
-	first.expect(0, "upgraded")
+	w.run("upgrade", 7, "locked").Explains(t, "tester", w.namespace)
+	first.Expect(0, "upgraded")
 	w.runs(tag184)
 }
 
@@ -82,11 +84,11 @@ func TestRollback(t *testing.T) {
 	w.run("rollback", 1, "failed") // there is nothing to go back to
 	w.estate.SetVersion("18.4.1-ee")
 	w.run("upgrade", 0, "upgraded")
-	crowd := work(t, w.service(), 1)
+	users := crowd.Work(t, w.service(), 1)
 	r := w.run("rollback", 0, "rolled_back")
 	w.settled()
-	crowd.allServed(t)
-	if r.Image.Tag != tag182 || r.check("gateway.digest", "live").Verdict != "pass" {
+	users.AllServed(t)
+	if r.Image.Tag != tag182 || r.Check("gateway.digest", "live").Verdict != "pass" {
 		t.Errorf("rolled back to %s: %+v", r.Image.Tag, r.Checks)
 	}
 	w.runs(tag182)

@@ -11,6 +11,7 @@ import (
 	"aigw-ci/internal/lab"
 	"aigw-ci/internal/lab/gateway"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/program"
 )
 
 // taskOutputs are what GitLab's task writes in each of its forms.
@@ -28,10 +29,10 @@ func TestRakeInToolbox(t *testing.T) {
 	check := func(exit int, outcome, verdict string, texts ...string) {
 		t.Helper()
 		r := w.run("verify", exit, outcome, way...)
-		if c := r.check("gitlab.rake", "live"); c.Verdict != verdict {
+		if c := r.Check("gitlab.rake", "live"); c.Verdict != verdict {
 			t.Errorf("gitlab.rake is %s, want %s: %s", c.Verdict, verdict, c.Detail)
 		}
-		r.says(t, texts...)
+		r.Says(t, texts...)
 	}
 	check(6, "inconclusive", "inconclusive", "no pod with label app=toolbox is ready in namespace "+w.namespace)
 
@@ -59,11 +60,11 @@ func TestRakeInToolbox(t *testing.T) {
 // buildToolbox publishes the image of the toolbox, and what is in it.
 func (w *world) buildToolbox() {
 	w.Helper()
-	program := filepath.Join(w.TempDir(), "toolbox")
-	if err := build(w.Context(), program, "aigw-ci/test/kubernetes/testdata/toolbox"); err != nil {
+	binary := filepath.Join(w.TempDir(), "toolbox")
+	if err := program.Build(w.Context(), binary, "aigw-ci/test/kubernetes/testdata/toolbox"); err != nil {
 		w.Fatal(err)
 	}
-	built, err := image.Build(image.Options{Tag: tag184, Binary: program})
+	built, err := image.Build(image.Options{Tag: tag184, Binary: binary})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func TestMissingRight(t *testing.T) {
 			if !strings.Contains(r.Error, verb) || !strings.Contains(r.Error, resource) {
 				t.Errorf("%s without the right to %s: %s", command, tt.right, r.Error)
 			}
-			r.says(t, "role.yaml")
+			r.Says(t, "role.yaml")
 		}
 	}
 	w.unchanged(before)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"aigw-ci/internal/lab/gateway"
+	"aigw-ci/test/crowd"
 )
 
 // The releases that the stories are about.
@@ -21,7 +22,7 @@ const (
 func (w *world) served(url string) {
 	w.Helper()
 	w.eventually("an answer of "+url, func() bool {
-		return ask(w.Context(), fresh, http.MethodPost, url) == ""
+		return crowd.Ask(w.Context(), http.MethodPost, url) == ""
 	})
 }
 
@@ -113,10 +114,10 @@ func TestCrashingReleaseDoesNoHarm(t *testing.T) {
 	w.byHand(4, "0.15.1", tag182)
 	w.served(w.service())
 	w.publish(tag184, gateway.CrashAtBoot)
-	crowd := work(t, w.service(), 1)
+	users := crowd.Work(t, w.service(), 1)
 	w.kubectl("set", "image", "deployment/"+release, release+"="+w.repository()+":"+tag184)
 	w.eventually("a restart", func() bool {
 		return strings.Contains(w.get("pods", "{.items[*].status.containerStatuses[*].restartCount}"), "1")
 	})
-	crowd.allServed(t)
+	users.AllServed(t)
 }

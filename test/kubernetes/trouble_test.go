@@ -4,12 +4,12 @@ package kubernetes
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"aigw-ci/internal/lab/image"
 	"aigw-ci/internal/lab/registry"
+	"aigw-ci/test/crowd"
 )
 
 // What keeps pods from becoming ready ends the wait within seconds and by its name. A
@@ -60,7 +60,7 @@ func TestTroubles(t *testing.T) {
 				tt.prepare(w)
 			}
 			more := []string{"AIGW_CI_VERIFY_TIMEOUT=170s", "AIGW_CI_KUBERNETES_VALUES=" + tt.values}
-			crowd := work(t, w.service(), 1)
+			users := crowd.Work(t, w.service(), 1)
 
 			before := w.snapshot()
 			started := time.Now()
@@ -68,30 +68,19 @@ func TestTroubles(t *testing.T) {
 			rehearsal := time.Since(started)
 			w.nothingLeft()
 			w.unchanged(before)
-			r.explains(t, tt.reason, tt.detail)
+			r.Explains(t, tt.reason, tt.detail)
 
 			started = time.Now()
 			r = w.run("upgrade", 4, "rolled_back", append(more, "AIGW_CI_REHEARSE=false")...)
 			rollout := time.Since(started)
-			r.explains(t, tt.reason, tt.detail)
-			r.evidence(t, "live")
-			crowd.allServed(t)
+			r.Explains(t, tt.reason, tt.detail)
+			r.Evidence(t, "live")
+			users.AllServed(t)
 			w.runs(tag182)
 			t.Logf("the rehearsal ended after %v, the upgrade without one after %v", rehearsal.Round(time.Second), rollout.Round(time.Second))
 			if max(rehearsal, rollout) > time.Minute {
 				t.Error("that is too long")
 			}
 		})
-	}
-}
-
-// explains fails the test when the reason is neither in the error nor in the log, or
-// what the cluster says about it.
-func (r result) explains(t testing.TB, reason, detail string) {
-	t.Helper()
-	for _, text := range []string{reason, detail} {
-		if !strings.Contains(r.Error, text) || !strings.Contains(r.log, text) {
-			t.Errorf("the report or the log does not say %q: %s", text, r.Error)
-		}
 	}
 }

@@ -4,12 +4,12 @@ package kubernetes
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"aigw-ci/internal/lab/gateway"
+	"aigw-ci/test/crowd"
 )
 
 // installed is a world where the program has installed the gateway of GitLab 18.2.
@@ -35,7 +35,7 @@ func TestInstallThenFollow(t *testing.T) {
 	}
 	w.estate.SetVersion("18.4.1-ee")
 	r := w.run("upgrade", 0, "upgraded")
-	if r.Image.Tag != tag184 || r.check("gateway.digest", "live").Verdict != "pass" || r.check("gateway.healthz", "rehearsal").Verdict != "pass" {
+	if r.Image.Tag != tag184 || r.Check("gateway.digest", "live").Verdict != "pass" || r.Check("gateway.healthz", "rehearsal").Verdict != "pass" {
 		t.Errorf("%s: %+v", r.Image.Tag, r.Checks)
 	}
 	w.nothingLeft()
@@ -67,7 +67,7 @@ func TestAdoption(t *testing.T) {
 					t.Errorf("the release's values lack %q:\n%s", kept, values)
 				}
 			}
-			if all := values + r.log + fmt.Sprint(r.Changes) + w.helm(major, "get", "manifest", release); strings.Contains(all, "canary-of-aws") {
+			if all := values + r.Log + fmt.Sprint(r.Changes) + w.helm(major, "get", "manifest", release); strings.Contains(all, "canary-of-aws") {
 				t.Error("a secret variable shows in the release or in a report")
 			}
 			if chart := w.helm(major, "list", "--output", "json"); !strings.Contains(chart, "ai-gateway-0.15.1") {
@@ -88,23 +88,14 @@ func TestRehearsalRejects(t *testing.T) {
 	pods := w.pods()
 	w.estate.SetVersion("18.4.1-ee")
 	w.publish(tag184, gateway.CrashAtBoot)
-	crowd := work(t, w.service(), 1)
+	users := crowd.Work(t, w.service(), 1)
 	r := w.run("upgrade", 4, "rejected")
-	crowd.allServed(t)
+	users.AllServed(t)
 	w.nothingLeft()
 	if now := w.pods(); now != pods {
 		t.Errorf("the old pods were touched: %s, before %s", now, pods)
 	}
-	r.evidence(t, "rehearsal")
-}
-
-// evidence fails the test when nothing was kept of a gateway that is gone.
-func (r result) evidence(t testing.TB, stage string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(r.dir, "evidence", stage, "*"))
-	if err != nil || len(files) == 0 {
-		t.Errorf("no evidence of the %s: %v", stage, err)
-	}
+	r.Evidence(t, "rehearsal")
 }
 
 // Without a rehearsal the rollout itself shows that a release crashes: in seconds,
@@ -114,17 +105,17 @@ func TestFailsFastAndGoesBack(t *testing.T) {
 	w := installed(t)
 	w.estate.SetVersion("18.4.1-ee")
 	w.publish(tag184, gateway.CrashAtBoot)
-	crowd := work(t, w.service(), 1)
+	users := crowd.Work(t, w.service(), 1)
 	started := time.Now()
 	r := w.run("upgrade", 4, "rolled_back", "AIGW_CI_REHEARSE=false", "AIGW_CI_VERIFY_TIMEOUT=170s")
 	if took := time.Since(started); took > 90*time.Second {
 		t.Errorf("it took %v to see that the pods crash", took)
 	}
-	crowd.allServed(t)
+	users.AllServed(t)
 	if got := w.images(); !strings.Contains(got, tag182) || strings.Contains(got, tag184) {
 		t.Errorf("the pods run %s", got)
 	}
-	r.evidence(t, "live")
+	r.Evidence(t, "live")
 	w.run("upgrade", 4, "rejected")
 }
 
@@ -138,5 +129,5 @@ func TestBreaksAfterPromotion(t *testing.T) {
 	if got := w.images(); !strings.Contains(got, tag182) {
 		t.Errorf("the pods run %s", got)
 	}
-	r.evidence(t, "live")
+	r.Evidence(t, "live")
 }

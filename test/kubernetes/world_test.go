@@ -6,12 +6,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +19,7 @@ import (
 	"aigw-ci/internal/lab/gitlab"
 	"aigw-ci/internal/lab/image"
 	"aigw-ci/internal/lab/wire"
+	"aigw-ci/test/program"
 )
 
 // channel is the path of a chart repository on GitLab.
@@ -159,32 +157,20 @@ func (w *world) digest(tag string) string {
 }
 
 // start starts the program with some more settings, "NAME=value".
-func (w *world) start(command string, more ...string) *job {
+func (w *world) start(command string, more ...string) *program.Job {
 	w.Helper()
 	return w.startProgram(shared.program, command, more...)
 }
 
-func (w *world) startProgram(program, command string, more ...string) *job {
+func (w *world) startProgram(path, command string, more ...string) *program.Job {
 	w.Helper()
-	settings := maps.Clone(w.settings)
-	dir := filepath.Join(w.TempDir(), "report")
-	settings["AIGW_CI_REPORT_DIR"] = "report"
-	for _, s := range more {
-		name, value, _ := strings.Cut(s, "=")
-		settings[name] = value
-	}
-	c := exec.Command(program, command)
-	c.Dir = filepath.Dir(dir)
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		c.Env = append(c.Env, name+"="+settings[name])
-	}
-	return startJob(w, c, dir)
+	return program.Start(w, path, command, w.settings, more...)
 }
 
 // run runs the program to its end, which must be this exit code and outcome.
-func (w *world) run(command string, exit int, outcome string, more ...string) result {
+func (w *world) run(command string, exit int, outcome string, more ...string) program.Result {
 	w.Helper()
-	return w.start(command, more...).expect(exit, outcome)
+	return w.start(command, more...).Expect(exit, outcome)
 }
 
 // end removes the namespace, without waiting for the last of its pods, and the estate.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aigw-ci/test/program"
 )
 
 // kind is why a pipeline runs.
@@ -111,14 +113,8 @@ func (w *world) artifact(job, name string) string {
 	return string(data)
 }
 
-// report is the part of report.json that the tests read.
-type report struct {
-	Outcome string
-	Error   string
-	Changes []struct{ Field, From, To string }
-}
-
-func (w *world) report(job string) (r report) {
+// report reads a job's report.json.
+func (w *world) report(job string) (r program.Result) {
 	w.Helper()
 	if err := json.Unmarshal([]byte(w.artifact(job, "aigw-ci/report.json")), &r); err != nil {
 		w.Fatal(err)

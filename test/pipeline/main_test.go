@@ -3,23 +3,23 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/program"
+	"aigw-ci/test/suite"
 )
 
 // shared is what all tests of a run have in common. It is set once, before the first.
 var shared struct {
-	engine  *engine
+	engine  *dockerd.Engine
 	bridge  string // this machine, as containers know it
 	local   string // gitlab-ci-local's program, for node
 	backend string // git-http-backend
@@ -28,77 +28,36 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if given := flag.Lookup("test.parallel"); given.Value.String() == given.DefValue {
-		_ = flag.Set("test.parallel", "4") // these tests wait far more than they compute
-	}
-	code := 1
-	err := prepare(context.Background())
-	if err == nil {
-		code = m.Run()
-	}
-	if shared.dir != "" {
-		err = errors.Join(err, os.RemoveAll(shared.dir))
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "test/pipeline:", err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
+	os.Exit(suite.Suite{Name: "test/pipeline", Parallel: 4, Prepare: prepare}.Run(m))
 }
 
 // prepare looks for what the tests need and builds what they run.
-func prepare(ctx context.Context) (err error) {
-	for program, remedy := range map[string]string{
+func prepare(ctx context.Context, dir string) (err error) {
+	for name, remedy := range map[string]string{
 		"git":   "on Debian: scripts/install-debian git",
 		"bash":  "on Debian: scripts/install-debian bash",
 		"rsync": "on Debian: scripts/install-debian rsync",
 		"node":  "install Node.js 20 or later, from nodejs.org or your system's packages",
 		"npm":   "it comes with Node.js",
 	} {
-		if _, err := exec.LookPath(program); err != nil {
+		if _, err := exec.LookPath(name); err != nil {
 			return fmt.Errorf("%w\n%s", err, remedy)
 		}
 	}
 	if shared.backend, err = gitBackend(ctx); err != nil {
 		return err
 	}
-	if err := findEngine(ctx); err != nil {
+	if shared.engine, shared.bridge, err = suite.Engine(ctx, os.Getenv("DOCKER_HOST")); err != nil {
 		return err
 	}
 	if shared.local, err = installLocal(ctx); err != nil {
 		return err
 	}
-	if shared.dir, err = os.MkdirTemp("", "aigw-ci-pipeline-"); err != nil {
+	shared.dir = dir
+	if err := program.Build(ctx, filepath.Join(dir, "bin", "aigw-ci"), program.AigwCI); err != nil {
 		return err
 	}
-	program := filepath.Join(shared.dir, "bin", "aigw-ci")
-	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "aigw-ci/cmd/aigw-ci")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if said, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("building aigw-ci: %w\n%s", err, said)
-	}
-	shared.gateway, err = image.BuildBinary(ctx, shared.dir)
-	return err
-}
-
-// findEngine takes the engine in DOCKER_HOST, when it is fit for these tests.
-func findEngine(ctx context.Context) (err error) {
-	host := cmp.Or(os.Getenv("DOCKER_HOST"), "unix:///var/run/docker.sock")
-	if shared.engine, err = newEngine(host); err != nil {
-		return err
-	}
-	if err := shared.engine.call(ctx, "GET", "/_ping", nil); err != nil {
-		return fmt.Errorf("no Docker Engine answers at %s: %w\nrun `make docker`, which starts one, or on Debian: scripts/install-debian docker.io iptables", host, err)
-	}
-	gateways, err := shared.engine.gateways(ctx)
-	if err != nil {
-		return err
-	}
-	if len(gateways) > 0 {
-		return fmt.Errorf("the engine at %s already has what looks like a gateway, and aigw-ci would take it over: %s\nrun these tests on an engine without one", host, strings.Join(gateways, ", "))
-	}
-	shared.bridge, err = shared.engine.bridge(ctx)
+	shared.gateway, err = image.BuildBinary(ctx, dir)
 	return err
 }
 

@@ -3,20 +3,21 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/rand"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"aigw-ci/internal/lab"
+	"aigw-ci/internal/lab/dockerd"
 	"aigw-ci/internal/lab/gitlab"
 	"aigw-ci/internal/lab/wire"
+	"aigw-ci/test/crowd"
+	"aigw-ci/test/port"
 )
 
 // world is one test's: a GitLab with the components in it, a registry, and a user's
@@ -57,7 +58,7 @@ func newWorld(t testing.TB) *world {
 	w.project = newRepository(t, filepath.Join(t.TempDir(), "app"))
 	w.project.git("remote", "add", "origin", w.url+"/acme/app.git")
 	w.variables = map[string]string{
-		"DOCKER_HOST":              shared.engine.host,
+		"DOCKER_HOST":              shared.engine.Host(),
 		"AIGW_CI_GITLAB_TOKEN":     gitlab.TokenAPI,
 		"AIGW_CI_IMAGE_REPOSITORY": estate.RegistryHost + "/" + lab.DockerHub,
 		"AIGW_CI_VERIFY_TIMEOUT":   "60s",
@@ -67,12 +68,18 @@ func newWorld(t testing.TB) *world {
 }
 
 func (w *world) end() {
-	if err := shared.engine.tidy(w.estate.RegistryHost, w.gateways...); err != nil {
-		w.Errorf("cleaning up: %v", err)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	check := func(err error) {
+		if err != nil {
+			w.Errorf("cleaning up: %v", err)
+		}
 	}
-	if err := w.estate.Close(); err != nil {
-		w.Error(err)
+	for _, name := range w.gateways {
+		check(shared.engine.RemoveGateway(ctx, name))
 	}
+	check(shared.engine.RemoveImages(ctx, w.estate.RegistryHost))
+	check(w.estate.Close())
 }
 
 // site is a gateway as a user's project describes it, there or not yet.
@@ -95,48 +102,41 @@ func (w *world) site() *site {
 // id is the container's, "" while there is none.
 func (s *site) id() string {
 	s.Helper()
-	if c := shared.engine.inspect(s, s.name); c != nil {
+	if c := s.container(); c != nil {
 		return c.ID
 	}
 	return ""
 }
 
+// container is the gateway's; nil while there is none.
+func (s *site) container() *dockerd.Container {
+	s.Helper()
+	c, err := shared.engine.Find(s.Context(), s.name)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return c
+}
+
 // serves fails the test when the gateway's container does not run this release, or
 // its users are not served.
-func (s *site) serves(tag string) *container {
+func (s *site) serves(tag string) *dockerd.Container {
 	s.Helper()
-	c := shared.engine.inspect(s, s.name)
+	c := s.container()
 	if c == nil {
 		s.Fatalf("there is no container %s", s.name)
 	}
 	if !strings.Contains(c.Config.Image, ":"+tag+"@") || c.State.Status != "running" {
 		s.Errorf("%s is %s and runs %s, not %s", s.name, c.State.Status, c.Config.Image, tag)
 	}
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Post("http://"+s.http+"/v2/code/completions", "application/json", strings.NewReader(`{"prompt_version":1}`))
-	if err != nil {
-		s.Fatalf("users of %s are not served: %v", s.name, err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusUnauthorized { // they hold no token, and a gateway says so
-		s.Errorf("users of %s are told %s", s.name, answer.Status)
+	if problem := crowd.Ask(s.Context(), http.MethodPost, "http://"+s.http); problem != "" {
+		s.Errorf("users of %s are not served: %s", s.name, problem)
 	}
 	return c
 }
 
-var ports atomic.Int32
-
-// freeAddress hands out ports from below the range that the kernel chooses from, so
-// that no connection happens to take one before the engine does.
+// freeAddress is one that nothing listens on, and that containers reach.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	for range 1000 {
-		address := net.JoinHostPort(shared.bridge, strconv.Itoa(10000+(os.Getpid()+int(ports.Add(1)))%10000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port from 10000 to 20000")
-	return ""
+	return net.JoinHostPort(shared.bridge, port.Free(t, shared.bridge, 10000))
 }

@@ -17,11 +17,7 @@ func (e *Engine) connectNetwork(w http.ResponseWriter, r *http.Request) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c, err := e.find(req.Container)
-	if err != nil {
-		return err
-	}
-	b, err := e.findNetwork(r.PathValue("id"))
+	c, b, err := e.findBoth(req.Container, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -55,11 +51,7 @@ func (e *Engine) disconnectNetwork(w http.ResponseWriter, r *http.Request) error
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c, err := e.find(req.Container)
-	if err != nil {
-		return err
-	}
-	b, err := e.findNetwork(r.PathValue("id"))
+	c, b, err := e.findBoth(req.Container, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -68,6 +60,16 @@ func (e *Engine) disconnectNetwork(w http.ResponseWriter, r *http.Request) error
 	}
 	delete(c.endpoints, b.Name)
 	return nil
+}
+
+// findBoth finds a container and a network. e.mu is held.
+func (e *Engine) findBoth(ref, id string) (*instance, *bridge, error) {
+	c, err := e.find(ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := e.findNetwork(id)
+	return c, b, err
 }
 
 // checkEndpoint refuses what an engine refuses when a container joins a network.

@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
+
+	"aigw-ci/internal/lab/wire"
 )
 
 // play records a call, tells the hook, and answers it with the fault that the
@@ -21,9 +22,9 @@ func (e *Engine) play(w http.ResponseWriter, r *http.Request) {
 	out := &witness{ResponseWriter: w}
 	defer func() { e.script.end(number, out.status) }()
 
-	kept := &keptAnswer{header: http.Header{}}
+	var kept *wire.Captured
 	if fault.After {
-		e.api.ServeHTTP(kept, r)
+		kept = wire.Capture(e.api, r)
 	}
 	if !fault.pass(r) {
 		panic(http.ErrAbortHandler) // the client went away while it was held
@@ -34,7 +35,7 @@ func (e *Engine) play(w http.ResponseWriter, r *http.Request) {
 	case fault.Status != 0:
 		writeError(out, refuse(fault.Status, "%s", fault.Message))
 	case fault.After:
-		kept.send(out)
+		kept.WriteTo(out)
 	default:
 		e.api.ServeHTTP(out, r)
 	}
@@ -146,30 +147,3 @@ func (w *witness) Write(b []byte) (int, error) {
 
 // Unwrap lets http.ResponseController flush.
 func (w *witness) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// keptAnswer holds an answer back.
-type keptAnswer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (k *keptAnswer) Header() http.Header { return k.header }
-
-func (k *keptAnswer) WriteHeader(status int) {
-	if k.status == 0 {
-		k.status = status
-	}
-}
-
-func (k *keptAnswer) Write(b []byte) (int, error) {
-	k.WriteHeader(http.StatusOK)
-	return k.body.Write(b)
-}
-
-func (k *keptAnswer) send(w http.ResponseWriter) {
-	maps.Copy(w.Header(), k.header)
-	k.WriteHeader(http.StatusOK)
-	w.WriteHeader(k.status)
-	w.Write(k.body.Bytes())
-}

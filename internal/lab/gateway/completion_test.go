@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"io"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestModels(t *testing.T) {
 		Throttled:   {429, "application/json", `{"detail":"Too many requests.`},
 		Unreachable: {500, "text/plain; charset=utf-8", "Internal Server Error"},
 	} {
-		g := &gateway{settings: Settings{Model: model}, log: newLogger(new(output), false)}
+		g := &gateway{settings: Settings{Model: model}, log: newLogger(io.Discard, false)}
 		if got := g.complete(); got.status != want.status || got.kind != want.kind || !strings.Contains(got.body, want.body) {
 			t.Errorf("%s: %+v", model, got)
 		}
@@ -80,7 +81,7 @@ func keysOf(t *testing.T, instance *gitlab.Server) *keySet {
 	t.Helper()
 	web := httptest.NewServer(instance)
 	t.Cleanup(web.Close)
-	g := &gateway{settings: Settings{GitLabURL: web.URL}, log: newLogger(new(output), false)}
+	g := &gateway{settings: Settings{GitLabURL: web.URL}, log: newLogger(io.Discard, false)}
 	keys, _, err := g.readKeys(t.Context())
 	if err != nil || len(keys) != 1 {
 		t.Fatal(keys, err)

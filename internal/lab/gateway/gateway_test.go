@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,40 +9,23 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"aigw-ci/test/program"
 )
 
 // process is a gateway that runs in this one, on a loopback address of its own.
 type process struct {
 	host   string
-	output *output
+	output *program.Screen
 	stop   context.CancelFunc
 	ended  chan struct{}
 	code   int // after ended
-}
-
-// output collects what several goroutines write.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // boot starts a gateway of a line; the environment is NAME=value.
@@ -51,7 +33,7 @@ func boot(t *testing.T, line string, env ...string) *process {
 	t.Helper()
 	p := &process{
 		host:   fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)),
-		output: &output{}, ended: make(chan struct{}),
+		output: new(program.Screen), ended: make(chan struct{}),
 	}
 	all := map[string]string{HostVariable: p.host, LineVariable: line, "AIGW_FASTAPI__API_PORT": "5052"}
 	for _, e := range env {
