@@ -101,8 +101,7 @@ func TestGitLabAnswersOtherwise(t *testing.T) {
 }
 
 // TestRegistryAnswersOtherwise is the same for a registry and its token service. One
-// that hangs is given up after a minute, which the tests of package transport do not
-// have to wait for.
+// that never begins to answer is given up after a minute, which is too long to wait for.
 func TestRegistryAnswersOtherwise(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -126,6 +125,8 @@ func TestRegistryAnswersOtherwise(t *testing.T) {
 		"truncated":         {fault: wire.Truncated(), code: 1, says: "EOF"},
 		"another length":    {fault: shorter(), code: 1, says: "EOF"},
 		"without end":       {fault: wire.Endless("application/json", `{"tags":["`), code: 1, says: "larger than"},
+		"drop by drop":      {fault: wire.Slow(time.Second), code: 1, says: "does not get on"},
+		"token by drops":    {fault: wire.Slow(time.Second).On("", "/jwt/auth"), code: 1, says: "does not get on"},
 		"wrong digests":     {quirks: labregistry.Quirks{WrongManifests: true}, code: 1, says: "digest"},
 		"realm elsewhere":   {quirks: labregistry.Quirks{Realm: "http://elsewhere.example.com/token"}, code: 1, says: "not on https"},
 		"realm no address":  {quirks: labregistry.Quirks{Realm: "jwt/auth"}, code: 1, says: "no address"},

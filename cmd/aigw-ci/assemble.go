@@ -20,6 +20,7 @@ import (
 type assembly struct {
 	*session
 	road     *http.Transport
+	web      http.RoundTripper // road, for what is read whole
 	gitlab   *gitlab.Client
 	registry *registry.Registry
 	node     rake.Way // to the machine that GitLab itself runs on; zero when none is set
@@ -39,14 +40,14 @@ func assemble(s *session) (*assembly, error) {
 	if a.node, err = rake.Parse(s.settings.Verify.Rake); err != nil {
 		return nil, err
 	}
-	web := &transport.Agent{Base: road, Name: userAgent()}
+	a.web = &transport.Steady{Base: &transport.Agent{Base: road, Name: userAgent()}, Window: a.pace.window}
 	log := s.log.Logger()
 
 	o := gitlab.Options{
 		URL:       s.settings.GitLab.URL,
 		Token:     s.settings.GitLab.Token,
 		Version:   s.settings.GitLab.Version,
-		Transport: web,
+		Transport: a.web,
 		Patience:  a.pace.patience,
 		Redactor:  s.redact,
 		Log:       log,
@@ -63,7 +64,7 @@ func assemble(s *session) (*assembly, error) {
 	a.registry, err = registry.New(registry.Options{
 		Repositories:  s.settings.Image.Repositories,
 		Tag:           s.settings.Image.Tag,
-		Transport:     web,
+		Transport:     a.web,
 		User:          s.settings.Registry.User,
 		Password:      s.settings.Registry.Password,
 		Environment:   s.getenv,
@@ -124,6 +125,7 @@ func (a *assembly) gate() *verify.Gate {
 		GatewayURL: s.Gateway.URL,
 		Detour:     s.Target == onKubernetes,
 		GitLabURL:  gitlabForGateway(s.Gateway.Environment, s.GitLab.URL),
+		GitLabHere: s.GitLab.URL,
 		Transport:  a.road,
 		UserAgent:  userAgent(),
 		Redactor:   a.redact,

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -26,6 +25,7 @@ import (
 	labgateway "aigw-ci/internal/lab/gateway"
 	labgitlab "aigw-ci/internal/lab/gitlab"
 	"aigw-ci/internal/lab/image"
+	"aigw-ci/test/canary"
 )
 
 // settingCanaries are the values of all secret settings. The stand-ins know some of
@@ -39,7 +39,7 @@ var settingCanaries = map[string]string{
 // hunt is a world full of canaries, and the runs of the program in it.
 type hunt struct {
 	*world
-	canaries
+	canary.Canaries
 	format  string
 	reports string
 	more    []string // settings, over those of the world
@@ -83,37 +83,30 @@ func TestEverySecretSettingHasACanary(t *testing.T) {
 	}
 }
 
-// own makes a canary up. The last characters look different in every form.
-func (h *hunt) own(place string) string {
-	value := "canary-" + rand.Text() + `+/"<&>=?~`
-	h.plant(place, value)
-	return value
-}
-
 // adopted starts a gateway by hand, with secrets in all places where people put them.
 func (h *hunt) adopted(t *testing.T) {
 	t.Helper()
 	for name, value := range settingCanaries {
-		h.plant(name, value)
+		h.Plant(name, value)
 	}
 	key, err := os.ReadFile(h.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.plant("the signing key", string(key))
+	h.Plant("the signing key", string(key))
 	run := []string{"-d", "--name", "gitlab-aigw", "-p", h.address + ":5052:5052", "-p", h.address + ":50052:50052"}
 	for name, value := range map[string]string{
 		"AIGW_GITLAB_URL":          h.estate.GitLabURL,
-		"AIGW_CUSTOMER_PORTAL_URL": "https://user:" + h.token("a public address of the container") + "@customers.example.com",
-		"AIGW_MODEL_KEYS__VENDOR":  h.own("a model key of the container"),
-		"OWN_SETTING":              h.own("a variable of the container that nobody knows"),
-		"OWN_JSON":                 `{"key": "` + h.token("a JSON variable of the container") + `"}`,
-		"HTTPS_PROXY":              "http://user:" + h.token("a proxy of the container") + "@proxy.example.com",
+		"AIGW_CUSTOMER_PORTAL_URL": "https://user:" + h.Word("a public address of the container") + "@customers.example.com",
+		"AIGW_MODEL_KEYS__VENDOR":  h.Value("a model key of the container"),
+		"OWN_SETTING":              h.Value("a variable of the container that nobody knows"),
+		"OWN_JSON":                 `{"key": "` + h.Word("a JSON variable of the container") + `"}`,
+		"HTTPS_PROXY":              "http://user:" + h.Word("a proxy of the container") + "@proxy.example.com",
 		keyVariable:                string(key),
 	} {
 		run = append(run, "-e", name+"="+value)
 		if !gateway.Public(name) {
-			h.plant("the container's "+name, value)
+			h.Plant("the container's "+name, value)
 		}
 	}
 	if err := h.admin.run(append(run, h.estate.Repository()+":self-hosted-v18.2.8-ee")); err != nil {
@@ -123,7 +116,7 @@ func (h *hunt) adopted(t *testing.T) {
 		t.Fatalf("the gateway does not answer: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "own.env")
-	if err := os.WriteFile(file, []byte("FROM_A_FILE='"+h.token("an environment file")+"'\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("FROM_A_FILE='"+h.Word("an environment file")+"'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.estate.GitLab.SetGatewayURL("http://" + h.address + ":5052")
@@ -133,19 +126,12 @@ func (h *hunt) adopted(t *testing.T) {
 		"AIGW_CI_GITLAB_TOKEN=" + settingCanaries["gitlab.token"],
 		"AIGW_CI_REGISTRY_USER=" + labgitlab.RegistryUser,
 		"AIGW_CI_REGISTRY_PASSWORD=" + settingCanaries["registry.password"],
-		"AIGW_CI_GATEWAY_ENVIRONMENT=AIGW_GITLAB_URL=" + h.estate.GitLabURL + "\nDECLARED=" + h.token("gateway.environment"),
+		"AIGW_CI_GATEWAY_ENVIRONMENT=AIGW_GITLAB_URL=" + h.estate.GitLabURL + "\nDECLARED=" + h.Word("gateway.environment"),
 		"AIGW_CI_GATEWAY_ENVIRONMENT_FROM=" + keyVariable + "=" + h.key + "\n" + file,
-		"CI_JOB_TOKEN=" + h.token("CI_JOB_TOKEN"),
+		"CI_JOB_TOKEN=" + h.Word("CI_JOB_TOKEN"),
 		"AIGW_CI_LOG_LEVEL=debug", "AIGW_CI_LOG_FORMAT=" + h.format, "AIGW_CI_REPORT_DIR=" + h.reports,
 		"AIGW_CI_VERIFY_HOLD=100ms", "AIGW_CI_VERIFY_SUCCESSES=1", "GITLAB_CI=true",
 	}
-}
-
-// token is own for where nothing but a plain word can stand.
-func (h *hunt) token(place string) string {
-	value := "canary-" + rand.Text()
-	h.plant(place, value)
-	return value
 }
 
 // well is GitLab without a fault, but for somebody who listens.
@@ -178,12 +164,12 @@ func (h *hunt) runUntil(t *testing.T, ctx context.Context, code int, command str
 
 // search looks for canaries wherever a run leaves something.
 func (h *hunt) search(said string) error {
-	errs := []error{h.seen("the output", said), h.seenBelow(h.reports), h.onEngine()}
+	errs := []error{h.Seen("the output", said), h.SeenBelow(h.reports), h.onEngine()}
 	for _, n := range h.estate.GitLab.Notes(12, 7) {
-		errs = append(errs, h.seen("the comment", n.Body))
+		errs = append(errs, h.Seen("the comment", n.Body))
 	}
 	for _, e := range append(h.estate.GitLab.Log().Entries(), h.estate.Registry.Log().Entries()...) {
-		errs = append(errs, h.seen("the address of a request", e.URI))
+		errs = append(errs, h.Seen("the address of a request", e.URI))
 	}
 	return errors.Join(errs...)
 }
@@ -200,14 +186,14 @@ func (h *hunt) onEngine() error {
 	for _, c := range all {
 		for _, pair := range c.Config.Env {
 			if name, value, _ := strings.Cut(pair, "="); strings.HasSuffix(name, "KEY") {
-				h.plant(c.Name+"'s "+name, value)
+				h.Plant(c.Name+"'s "+name, value)
 			}
 		}
 		labels, _ := json.Marshal(c.Config.Labels)
-		errs = append(errs, h.seen("the labels of "+c.Name, c.Name+" "+c.Config.Image+" "+string(labels)))
+		errs = append(errs, h.Seen("the labels of "+c.Name, c.Name+" "+c.Config.Image+" "+string(labels)))
 	}
 	for _, call := range h.engine.Journal() {
-		errs = append(errs, h.seen("a call to the engine", call.Path+"?"+call.Query.Encode()))
+		errs = append(errs, h.Seen("a call to the engine", call.Path+"?"+call.Query.Encode()))
 	}
 	return errors.Join(errs...)
 }
@@ -223,14 +209,14 @@ func (h *hunt) looking(t *testing.T) {
 		h.run(t, 0, command)
 	}
 	h.run(t, 6, "verify", "DOCKER_HOST=unix:///var/empty/docker.sock")
-	h.run(t, 1, "plan", "DOCKER_HOST=ssh://deploy:"+h.token("DOCKER_HOST")+"@127.0.0.1:1")
+	h.run(t, 1, "plan", "DOCKER_HOST=ssh://deploy:"+h.Word("DOCKER_HOST")+"@127.0.0.1:1")
 	h.run(t, 3, "plan", "AIGW_CI_GITLAB_VERSION=18.99.0-ee")
 
 	// A child is told nothing in its arguments, which everybody on the machine reads.
 	bin, argv := installed(t), filepath.Join(t.TempDir(), "argv")
-	h.plant("a credential helper", "helper-canary-"+h.format)
+	h.Plant("a credential helper", "helper-canary-"+h.format)
 	for path, text := range map[string]string{
-		filepath.Join(bin, "docker-credential-canary"): "#!/bin/sh\necho \"$0 $*\" >>" + argv + "\ncat >>" + argv + "\necho '{\"Username\":\"" + labgitlab.RegistryUser + "\",\"Secret\":\"helper-canary-" + h.format + "\"}'\n",
+		filepath.Join(bin, "docker-credential-canary"): "#!/bin/sh\ncat /proc/$$/cmdline /proc/$PPID/cmdline - >>" + argv + "\necho '{\"Username\":\"" + labgitlab.RegistryUser + "\",\"Secret\":\"helper-canary-" + h.format + "\"}'\n",
 		filepath.Join(bin, "config.json"):              `{"credHelpers":{"` + h.estate.RegistryHost + `":"canary"}}`,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
@@ -239,12 +225,16 @@ func (h *hunt) looking(t *testing.T) {
 	}
 	c := exec.CommandContext(t.Context(), filepath.Join(bin, "aigw-ci"), "plan")
 	c.Env = slices.Concat(h.environ(), h.more, []string{"AIGW_CI_REGISTRY_USER=", "AIGW_CI_REGISTRY_PASSWORD=", "DOCKER_CONFIG=" + bin, "PATH=" + bin + ":" + os.Getenv("PATH")})
+	stop := h.Watch(t.Context())
 	said, _ := c.CombinedOutput()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
 	told, err := os.ReadFile(argv)
 	if err != nil || c.ProcessState.ExitCode() != 1 || !strings.Contains(string(said), "docker-credential-canary") {
 		t.Errorf("the helper was not asked: %v\n%s", err, said)
 	}
-	if err := errors.Join(h.search(string(said)), h.seen("a child's arguments", string(told))); err != nil {
+	if err := errors.Join(h.search(string(said)), h.Seen("the arguments of a child or of its parent", strings.ReplaceAll(string(told), "\x00", " "))); err != nil {
 		t.Error(err)
 	}
 }
@@ -252,7 +242,7 @@ func (h *hunt) looking(t *testing.T) {
 // misused are settings with secrets where none belong.
 func (h *hunt) misused(t *testing.T) {
 	dir := t.TempDir()
-	token := h.token("a wrong place")
+	token := h.Word("a wrong place")
 	for name, text := range map[string]string{
 		"wrong.yml":    "gitlab: {token: " + token + ", tokn: " + token + ", url: 'https://me:" + token + "@gitlab.example.com'}\n" + token + ": 1\nregistry: {password: [" + token + "]}\n",
 		"broken.yml":   "gitlab:\n  token: \"" + token + "\n",
@@ -309,13 +299,32 @@ func (h *hunt) refused(t *testing.T) {
 		h.run(t, 1, "resolve", "AIGW_CI_GITLAB_VERSION=18.2.1-ee")
 		h.well()
 	}
-	h.run(t, 1, "resolve", "AIGW_CI_REGISTRY_PASSWORD="+h.token("a wrong password"))
-	h.run(t, 1, "resolve", "AIGW_CI_GITLAB_TOKEN="+h.token("a wrong token"))
+	h.run(t, 1, "resolve", "AIGW_CI_REGISTRY_PASSWORD="+h.Word("a wrong password"))
+	h.run(t, 1, "resolve", "AIGW_CI_GITLAB_TOKEN="+h.Word("a wrong token"))
+
+	// What Docker knows is shown to a registry that repeats it, in each of the ways in
+	// which it is written there.
+	for _, auth := range []string{
+		`"auth": "` + base64.StdEncoding.EncodeToString([]byte("me:"+h.Value("an auth of DOCKER_AUTH_CONFIG"))) + `"`,
+		`"username": "me", "password": "` + h.Word("a password of DOCKER_AUTH_CONFIG") + `"`,
+		`"auth": "bWU6", "identitytoken": "` + h.Word("an identity token of DOCKER_AUTH_CONFIG") + `"`,
+		`"registrytoken": "` + h.Word("a registry token of DOCKER_AUTH_CONFIG") + `"`,
+	} {
+		for _, path := range []string{"", "/jwt/auth"} {
+			h.estate.GitLab.SetFaults(parrot(403).On("", "/jwt/auth"))
+			if path == "" {
+				h.estate.Registry.SetFaults(parrot(401))
+			}
+			h.run(t, 1, "resolve", "AIGW_CI_GITLAB_VERSION=18.2.1-ee", "AIGW_CI_REGISTRY_USER=", "AIGW_CI_REGISTRY_PASSWORD=",
+				`DOCKER_AUTH_CONFIG={"auths": {"`+h.estate.RegistryHost+`": {`+auth+`}}}`)
+			h.well()
+		}
+	}
 
 	proxy := httptest.NewServer(parrot(http.StatusProxyAuthRequired).Serve(nil))
 	defer proxy.Close()
 	for name, address := range map[string]string{"HTTP_PROXY": "http://gitlab.example.com", "https_proxy": "https://gitlab.example.com"} {
-		for _, user := range []string{"me:" + h.token("a proxy's password"), h.token("a proxy's token")} {
+		for _, user := range []string{"me:" + h.Word("a proxy's password"), h.Word("a proxy's token")} {
 			said := h.run(t, map[string]int{"HTTP_PROXY": 1, "https_proxy": 6}[name], "resolve",
 				"AIGW_CI_GITLAB_URL="+address, name+"="+strings.Replace(proxy.URL, "http://", "http://"+user+"@", 1))
 			if !strings.Contains(strings.ToLower(said), "proxy") {
@@ -397,20 +406,20 @@ func TestSecretsOfTheClusterAreNeverSeen(t *testing.T) {
 			defer server.Close()
 			h := &hunt{format: "text"}
 			for name, value := range settingCanaries {
-				h.plant(name, value)
+				h.Plant(name, value)
 			}
 			dir := t.TempDir()
 			key, err := os.ReadFile(signingKey(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.plant("the key of the certificate", string(key))
+			h.Plant("the key of the certificate", string(key))
 			for name, text := range map[string]string{
 				"config": `{"apiVersion": "v1", "kind": "Config", "current-context": "it", "clusters": [{"name": "it", "cluster": {"server": "` + server.URL + `"}}],
-					"users": [{"name": "me", "user": {"token": "` + h.token("the kubeconfig") + `"}}], "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}]}`,
+					"users": [{"name": "me", "user": {"token": "` + h.Word("the kubeconfig") + `"}}], "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}]}`,
 				"tls.key":    string(key),
 				"tls.crt":    string(key), // somebody took the wrong file
-				"values.yml": "secret: " + h.token("the values") + "\nbroken: [\n",
+				"values.yml": "secret: " + h.Word("the values") + "\nbroken: [\n",
 			} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
@@ -420,17 +429,17 @@ func TestSecretsOfTheClusterAreNeverSeen(t *testing.T) {
 				"KUBECONFIG=" + dir + "/config", "AIGW_CI_TARGET=kubernetes", "AIGW_CI_REPORT_DIR=" + dir + "/reports", "AIGW_CI_LOG_LEVEL=debug",
 				"AIGW_CI_GITLAB_URL=https://gitlab.example.com", "AIGW_CI_GITLAB_VERSION=18.2.1-ee", "AIGW_CI_GITLAB_TOKEN=" + settingCanaries["gitlab.token"],
 				"AIGW_CI_KUBERNETES_CHART_REPOSITORY=" + "https://charts.example.com", "AIGW_CI_KUBERNETES_CHART_USER=deploy", "AIGW_CI_KUBERNETES_CHART_PASSWORD=" + settingCanaries["kubernetes.chart.password"],
-				"AIGW_CI_KUBERNETES_VALUES=secret: " + h.token("kubernetes.values"),
+				"AIGW_CI_KUBERNETES_VALUES=secret: " + h.Word("kubernetes.values"),
 			}
 			for _, more := range [][]string{
 				nil,
 				{"AIGW_CI_KUBERNETES_HOST=aigw.example.com", "AIGW_CI_KUBERNETES_TLS_CERT=" + dir + "/tls.crt", "AIGW_CI_KUBERNETES_TLS_KEY=" + dir + "/tls.key"},
 				{"AIGW_CI_KUBERNETES_VALUES_FILES=" + dir + "/values.yml"},
-				{"AIGW_CI_KUBERNETES_VALUES=[" + h.token("broken values")},
+				{"AIGW_CI_KUBERNETES_VALUES=[" + h.Word("broken values")},
 			} {
 				var out bytes.Buffer
 				code := run(t.Context(), []string{command}, system{environ: slices.Concat(environ, more), stdin: strings.NewReader(""), stdout: &out, stderr: &out, pace: hurried})
-				if err := errors.Join(h.seen("the output", out.String()), h.seenBelow(dir+"/reports")); err != nil {
+				if err := errors.Join(h.Seen("the output", out.String()), h.SeenBelow(dir+"/reports")); err != nil {
 					t.Error(err)
 				}
 				if want := map[string]int{"verify": 6}[command]; more == nil && code != max(want, 1) || more != nil && code != 2 {

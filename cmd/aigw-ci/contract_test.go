@@ -71,7 +71,7 @@ func checkJSON(data []byte, code int) error {
 	}
 	outcome, _ := report["outcome"].(string)
 	expected, known := exitCodes[outcome]
-	if report["command"] == "rollback" && outcome == "rolled_back" {
+	if report["command"] == "rollback" && outcome == "rolled_back" && report["error"] == "" {
 		expected = 0
 	}
 	switch {

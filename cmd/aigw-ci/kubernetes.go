@@ -8,7 +8,6 @@ import (
 
 	"aigw-ci/internal/config"
 	"aigw-ci/internal/kubernetes"
-	"aigw-ci/internal/transport"
 )
 
 // connectCluster makes the gateway's Helm release the target.
@@ -82,7 +81,7 @@ func (a *assembly) chart(ctx context.Context) (kubernetes.ChartSource, error) {
 		Path:       c.Path,
 		User:       c.User,
 		Password:   c.Password,
-		Transport:  &transport.Agent{Base: a.road, Name: userAgent()},
+		Transport:  a.web,
 	}
 	registry, isOCI := strings.CutPrefix(c.Repository, "oci://")
 	if !isOCI || c.Path != "" || c.User != "" {

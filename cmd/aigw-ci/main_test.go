@@ -15,7 +15,7 @@ import (
 )
 
 // hurried is the pace of the program in tests. What it waits for is on this machine.
-var hurried = pace{look: 50 * time.Millisecond, lockTTL: 3 * time.Second, patience: 6 * time.Second}
+var hurried = pace{look: 50 * time.Millisecond, lockTTL: 3 * time.Second, patience: 6 * time.Second, window: 5 * time.Second}
 
 // TestMain runs the tests, and also the program itself: called by the name aigw-ci
 // the test binary is one, so that a test can have it as a process, and kill it.

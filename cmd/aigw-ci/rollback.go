@@ -18,6 +18,9 @@ gateway that runs now. It goes the way of an upgrade: rehearsed, promoted, prove
 After an interrupted upgrade the container that was set aside, or the revision that
 served before, is put back as it is.
 
+Run once more, it proves what it brought back, and stays there: a job that is tried
+again does not bring back what was left.
+
 The next upgrade follows GitLab's version again; pin image.tag to stay.`,
 		Example: `  aigw-ci rollback
   aigw-ci rollback --target kubernetes`,

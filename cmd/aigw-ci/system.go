@@ -34,6 +34,7 @@ type pace struct {
 	lockTTL time.Duration // until a lock without a sign of life counts as a dead run's
 
 	patience time.Duration // with a GitLab that restarts or is in maintenance
+	window   time.Duration // for an answer to get on
 }
 
 // getenv reads an environment variable; the last one wins, as in a shell.
