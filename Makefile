@@ -45,13 +45,14 @@ unit:
 race:
 	CGO_ENABLED=1 $(GO) test -trimpath -race -shuffle=on ./...
 
-# Whole runs, disturbed at every call that changes something; "unit" tries a sample.
+# Whole runs, disturbed and cancelled at every call that changes something; "unit" tries
+# a sample.
 failures:
 	@mkdir -p build
-	@echo "disturbing whole runs at every call (build/failure-order.log)"
-	@$(GO) test -trimpath -count=1 -v -timeout 20m -run TestFailureOrder ./cmd/aigw-ci -every-point >build/failure-order.log || \
-		{ grep -A40 -e '--- FAIL' build/failure-order.log; exit 1; }
-	@grep 'calls of this run' build/failure-order.log
+	@echo "disturbing and cancelling whole runs at every call (build/failures.log)"
+	@$(GO) test -trimpath -count=1 -v -timeout 20m -run 'TestFailureOrder|TestCancelledAtEveryCall' ./cmd/aigw-ci -every-point >build/failures.log || \
+		{ grep -A40 -e '--- FAIL' build/failures.log; exit 1; }
+	@grep 'calls of this run' build/failures.log
 
 # Every fuzz target, one after the other, each for this long. What one finds is kept in
 # testdata/fuzz beside it, and is from then on a case of "unit".
