@@ -3,8 +3,6 @@
 package docker
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,31 +15,9 @@ func TestTogether(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.install()
-	w.release(image.Options{Tag: tag183, BootDelay: 4 * time.Second})
+	w.release(image.Options{Tag: tag183, BootDelay: 10 * time.Second})
 	w.estate.SetVersion("18.3.6-ee")
-	var jobs []*program.Job
-	for i := range 4 {
-		jobs = append(jobs, w.start("upgrade", fmt.Sprintf("CI_JOB_URL=https://gitlab.example.com/duo/-/jobs/%d", i)))
-	}
-	worked, refused := "", []program.Result{}
-	for i, j := range jobs {
-		switch r := j.Wait(); {
-		case r.Exit == 0 && r.Outcome == "upgraded" && worked == "":
-			worked = fmt.Sprintf("https://gitlab.example.com/duo/-/jobs/%d", i)
-		case r.Exit == 7 && r.Outcome == "locked":
-			refused = append(refused, r)
-		default:
-			t.Errorf("job %d: exit code %d, %s: %s", i, r.Exit, r.Outcome, r.Error)
-		}
-	}
-	if worked == "" {
-		t.Fatal("none of them worked")
-	}
-	for _, r := range refused {
-		if !strings.Contains(r.Error, worked) {
-			t.Errorf("%s held the lock; a refused run says: %s", worked, r.Error)
-		}
-	}
+	program.Together(t, 20, "upgraded", func(setting string) *program.Job { return w.start("upgrade", setting) })
 	w.serves(tag183)
 	w.alone()
 }

@@ -66,7 +66,7 @@ func TestVerify(t *testing.T) {
 }
 
 // Of two runs at the same time one works, and the other says who does.
-func TestTogether(t *testing.T) {
+func TestSecondRunNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	w := installed(t)
 	w.estate.SetVersion("18.4.1-ee")
