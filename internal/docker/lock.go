@@ -14,14 +14,15 @@ import (
 )
 
 // lockTTL is how long a lock may show no sign of life before its holder counts as
-// dead. The holder gives a sign ten times in that time.
-const lockTTL = 10 * time.Second
+// dead. The holder gives a sign every second; an engine that is busy, unpacking an image
+// onto a slow disk, may take no other for many seconds.
+const lockTTL = 30 * time.Second
 
 // LockOptions say what to lock, and for whom.
 type LockOptions struct {
 	Container string        // the gateway's container
 	Who       string        // job URL, or user@host: what others are told
-	TTL       time.Duration // 0: ten seconds. All contenders must agree on it
+	TTL       time.Duration // 0: thirty seconds. All contenders must agree on it
 }
 
 // Lock takes a container for this run, against every other run of this program
@@ -50,7 +51,7 @@ func (e *Engine) Lock(ctx context.Context, o LockOptions) (lost <-chan struct{},
 	if l.ttl <= 0 {
 		l.ttl = lockTTL
 	}
-	l.every = l.ttl / 10
+	l.every = min(time.Second, l.ttl/10)
 	if err := l.acquire(ctx); err != nil {
 		return nil, nil, err
 	}

@@ -236,10 +236,10 @@ func TestLockIsLost(t *testing.T) {
 		want    bool
 	}{
 		{name: "healthy", outage: time.Minute},
-		{name: "hiccup", fail: down, outage: 7 * time.Second},
-		{name: "engine fails", fail: down, outage: 10 * time.Second, want: true},
-		{name: "short hang", fail: hang, outage: 7 * time.Second},
-		{name: "engine hangs", fail: hang, outage: 10 * time.Second, want: true},
+		{name: "hiccup", fail: down, outage: lockTTL - 3*time.Second},
+		{name: "engine fails", fail: down, outage: lockTTL, want: true},
+		{name: "short hang", fail: hang, outage: lockTTL / 2},
+		{name: "engine hangs", fail: hang, outage: lockTTL, want: true},
 		{name: "taken over", removed: true, outage: 2 * time.Second, want: true},
 	}
 	for _, test := range tests {

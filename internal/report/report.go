@@ -28,8 +28,9 @@ type Report struct {
 const maxText = 16 << 10
 
 // clean is a copy of the report without secrets, without texts that have no end, and
-// without what a terminal acts on: also report.json is looked at in one. It is made before anything is written in any format, because a secret that
-// a format has escaped or broken into lines is harder to find.
+// without what a terminal acts on: also report.json is looked at in one. It is made
+// before anything is written in any format, because a secret that a format has escaped
+// or broken into lines is harder to find.
 func (r Report) clean(redact *secret.Redactor) Report {
 	text := func(s string) string { return secret.Cut(plain(redact.String(s)), maxText) }
 	r.GatewayURL, r.JobURL = text(r.GatewayURL), text(r.JobURL)
@@ -37,9 +38,18 @@ func (r Report) clean(redact *secret.Redactor) Report {
 	return r
 }
 
+// said is what is left of an error: its text, and that it was the loss of the lock.
+type said struct {
+	text string
+	lost bool
+}
+
+func (s said) Error() string        { return s.text }
+func (s said) Is(target error) bool { return s.lost && target == upgrade.ErrLockLost }
+
 func cleanResult(r upgrade.Result, text func(string) string) upgrade.Result {
 	if r.Err != nil {
-		r.Err = errors.New(text(r.Err.Error()))
+		r.Err = said{text(r.Err.Error()), errors.Is(r.Err, upgrade.ErrLockLost)}
 	}
 	r.Release.URL = text(r.Release.URL)
 	i := &r.Image

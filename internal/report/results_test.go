@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -88,6 +89,10 @@ func results() map[string]upgrade.Result {
 		}
 		all[name] = r
 	}
+	add("lock_lost", func(r *upgrade.Result) {
+		r.Outcome, r.Before = upgrade.Locked, oldGateway()
+		r.Err = fmt.Errorf("promoting %s: %w", image().Reference(), upgrade.ErrLockLost)
+	})
 	add("upgraded", func(r *upgrade.Result) {
 		r.After, r.Outage = newGateway(), &outage
 		r.Phases = append(r.Phases, phases("rehearse done", "promote done", "verify pass", "keep done")...)
