@@ -1,6 +1,9 @@
 package rake
 
 import (
+	"bytes"
+	"context"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +170,29 @@ func TestQuotesHoldNoSecrets(t *testing.T) {
 	}
 	if got := o.quote("ssh://deploy@gitlab.example.com: é"+strings.Repeat("é", 200), 100); !strings.HasPrefix(got, "ssh://deploy@gitlab.example.com") || len(got) > 103 {
 		t.Errorf("%q", got)
+	}
+}
+
+// A key has several lines, of which none is quoted by itself.
+func TestQuotesHoldNoLineOfAKey(t *testing.T) {
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: bytes.Repeat([]byte("\x48\x40\x91\x11\x34\xd3"), 100)})) // SECRETTT, again and again
+	for name, said := range map[string][2]string{
+		"the last thing it says": {"", aborted("wrong key: " + key)},
+		"only a key":             {"", key[:len(key)-40]},
+		"a failed check":         {"❌ wrong key: " + strings.ReplaceAll(key, "\n", "\n❌ "), ""},
+	} {
+		for _, exit := range []int{0, 1} {
+			check := Check(Options{
+				Mode: Required, Way: Way{Kind: Local}, SwitchFlagOn: true,
+				Runner: RunnerFunc(func(context.Context, []string) ([]byte, []byte, int, error) {
+					return []byte(said[0]), []byte(said[1]), exit, nil
+				}),
+			})
+			c := check(t.Context(), upgrade.Subject{Stage: upgrade.Live, Release: upgrade.Release{Version: version.GitLab{Major: 18, Minor: 4}}})
+			if fit(t, c); strings.Contains(c.Detail+c.Remedy, "SECR") {
+				t.Errorf("%s, status %d: %q", name, exit, c.Detail)
+			}
+		}
 	}
 }
 

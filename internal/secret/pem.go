@@ -8,12 +8,15 @@ import (
 // Bounds on what is taken for a private key. PEM has 64 characters on a line; one of
 // 16384 bits has 12700 in all. Source: RFC 7468, 2.
 const (
-	longestKey  = 32 << 10 // bytes between the two lines of armour
-	keyLine     = 40       // bytes of base64 that make a line of a key, in doubt
-	keyGap      = 200      // bytes of a log between two lines of a key
-	keyNewline  = 8        // bytes of a line break, as it is or written out
-	keyInArmour = 16       // bytes of base64 without which nothing is between armour
+	longestKey = 32 << 10 // bytes between the two lines of armour
+	keyLine    = 40       // bytes of base64 that make a line of a key
+	keyWord    = 16       // bytes of base64 that make its first or last line, in doubt
+	keyGap     = 200      // bytes of a log between two lines of a key
+	keyBreak   = 32       // bytes of a line break and what a log puts before each line
 )
+
+// lineBreaks are line breaks and blanks, as they are and written out.
+const lineBreaks = `(?:\s|\\+[nr]|%0[AaDd])+`
 
 var (
 	// armour is a line of it, also in a URL, or the beginning of one that was cut.
@@ -21,8 +24,12 @@ var (
 	// material is base64, also in a URL.
 	material = regexp.MustCompile(`(?:[A-Za-z0-9+/=]|%2[BFbf]|%3[Dd])+`)
 	// cutOff is a mark, before which an escape may have been cut in two.
-	cutOff   = regexp.MustCompile(`^(?:\\+|%[0-9A-Fa-f]?)?(?:\.\.\.|…)`)
-	hexOnly  = regexp.MustCompile(`^(?:[0-9a-f]+|[0-9A-F]+)$`)
+	cutOff      = regexp.MustCompile(`^(?:\s|\\+[nr]?|%[0-9A-Fa-f]{0,2})*(?:\.\.\.|…)`)
+	breaks      = regexp.MustCompile(`^` + lineBreaks + `$`)
+	breaksFirst = regexp.MustCompile(`^` + lineBreaks)
+	breaksLast  = regexp.MustCompile(lineBreaks + `$`)
+	// hexOnly is what digests are written in.
+	hexOnly = regexp.MustCompile(`^(?:[0-9a-f]+|[0-9A-F]+)$`)
 )
 
 // armourLine is one of the two lines around a key, a certificate or the like.
@@ -47,7 +54,7 @@ func keys(s string) (found []span) {
 		before, after := 0, len(s) // where the lines around this one are
 		opened, closed := false, false
 		if i > 0 {
-			before, opened = lines[i-1].to, lines[i-1].begins
+			before, opened = lines[i-1].to, lines[i-1].begins && lines[i-1].private
 		}
 		if i+1 < len(lines) {
 			after, closed = lines[i+1].from, !lines[i+1].begins
@@ -86,28 +93,23 @@ func armourLines(s string) (lines []armourLine) {
 // breaks at its ends, if there is anything to hide in it.
 func whole(s string, from, to int) []span {
 	for _, run := range runs(s, from, to) {
-		if run.to-run.from >= keyInArmour {
-			from += len(breaksBefore.FindString(s[from:to]))
-			to -= len(breaksAfter.FindString(s[from:to]))
-			return []span{{from, to}}
+		if run.to-run.from >= keyWord {
+			return []span{{from + len(breaksFirst.FindString(s[from:to])), to - len(breaksLast.FindString(s[from:to]))}}
 		}
 	}
 	return nil
 }
 
-// Line breaks and blanks at the ends of a key, as they are and written out.
-var (
-	breaksBefore = regexp.MustCompile(`^(?:\s|\\+[nr]|%0[AaDd])+`)
-	breaksAfter  = regexp.MustCompile(`(?:\s|\\+[nr]|%0[AaDd])+$`)
-)
-
 // forward finds the lines of a key that begins before s[from:to] and has no end.
 func forward(s string, from, to int) (found []span) {
 	last := from
 	for _, run := range runs(s, from, min(to, from+longestKey)) {
-		gap := run.from - last
-		if gap <= keyNewline && cutOff.MatchString(s[run.to:]) || gap <= keyGap && lineOfKey(s, run) {
+		gap := s[last:run.from]
+		switch {
+		case len(gap) <= keyGap && lineOfKey(s, run, keyLine):
 			found, last = append(found, run), run.to
+		case len(gap) <= keyBreak && (lineOfKey(s, run, keyWord) || cutOff.MatchString(s[run.to:])):
+			return append(found, run) // only the last line is that short
 		}
 	}
 	return found
@@ -119,19 +121,22 @@ func backward(s string, from, to int) (found []span) {
 	all := runs(s, max(from, to-longestKey), to)
 	for i := len(all) - 1; i >= 0; i-- {
 		run := all[i]
-		gap := last - run.to
-		// The last line of a key may be of any length; so is the one a log begins in.
-		edge := last == to || run.from == 0
-		if gap <= keyNewline && edge || gap <= keyGap && lineOfKey(s, run) {
+		gap := s[run.to:last]
+		switch short := len(gap) <= keyBreak && lineOfKey(s, run, keyWord); {
+		case len(gap) <= keyGap && lineOfKey(s, run, keyLine),
+			len(found) == 0 && (short || breaks.MatchString(gap)): // the last line may be of any length
 			found, last = append(found, run), run.from
+		case short, run.from == 0 && len(gap) <= keyBreak: // within this line the log begins
+			return append(found, run)
 		}
 	}
 	return found
 }
 
-// lineOfKey tells a line of a key from the words and the digests in a log.
-func lineOfKey(s string, run span) bool {
-	return run.to-run.from >= keyLine && !hexOnly.MatchString(s[run.from:run.to])
+// lineOfKey tells a line of a key, of so many bytes, from the words and the digests in
+// a log.
+func lineOfKey(s string, run span, least int) bool {
+	return run.to-run.from >= least && !hexOnly.MatchString(s[run.from:run.to])
 }
 
 // runs are the pieces of s[from:to] that are base64, without what is left of a line

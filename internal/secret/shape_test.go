@@ -194,6 +194,8 @@ func TestHalfAKeyIsHidden(t *testing.T) {
 	cut := strings.Repeat("x", 100) + "-----BEGIN RSA PRI...\n" // the length of the line was bounded
 	look("armour cut", "up and listening\n"+cut+strings.Join(lines[1:], "\n"))
 	look("armour cut, no end", "up and listening\n"+cut+strings.Join(lines[1:6], "\n"))
+	look("after half a certificate", "-----BEGIN CERTIFICATE-----\nup and listening\n"+strings.Join(lines[3:], "\n"))
+	look("before half a certificate", "up and listening\n"+strings.Join(lines[:6], "\n")+"\n-----END CERTIFICATE-----")
 	look("two pods", "up and listening\n"+twoAtOnce(lines))
 }
 

@@ -92,7 +92,8 @@ func (t *trial) consult(ctx context.Context, seen *sheet) {
 			c.Detail += "; " + inLog(*f)
 			c.Remedy, c.Diagnosis = f.Cure+"; else: "+c.Remedy, string(f.ID)
 		} else if len(lines) > 0 && t.o.Redactor != nil {
-			c.Detail += fmt.Sprintf("; the last line of its log: %q", short(t.o.Redactor.String(lines[len(lines)-1]), 200))
+			said := t.o.Redactor.Lines(lines) // one line alone may not show that it is part of a key
+			c.Detail += fmt.Sprintf("; the last line of its log: %q", short(said[len(said)-1], 200))
 		}
 		seen.put(id, c)
 		return

@@ -26,7 +26,7 @@ import (
 )
 
 // hunt is a world full of canaries: secrets that only Secrets may hold, and those that
-// a person wrote into the values, which are then in the release and its pods too.
+// the chart made or a person wrote into the values, which are then in the release too.
 type hunt struct {
 	*world
 	ours   canary.Canaries
@@ -55,6 +55,7 @@ func TestSecretsAreNeverSeen(t *testing.T) {
 	}
 	run("plan", 0)
 	run("upgrade", 0)
+	h.made()
 	run("verify", 0)
 	h.estate.SetVersion("18.4.1-ee")
 	run("upgrade", 0, "AIGW_CI_GATEWAY_ENVIRONMENT=AWS_SECRET_ACCESS_KEY="+h.ours.Word("a new value of a variable"))
@@ -116,6 +117,18 @@ func (h *hunt) planted() []string {
 		"AIGW_CI_KUBERNETES_VALUES="+string(values),
 		"CI_JOB_TOKEN="+h.ours.Word("CI_JOB_TOKEN"), "AIGW_CI_LOG_LEVEL=debug",
 	)
+}
+
+// made plants the keys that the chart made itself, of which the program is never told.
+func (h *hunt) made() {
+	h.Helper()
+	for _, name := range []string{"AIGW_SELF_SIGNED_JWT__SIGNING_KEY", "DUO_WORKFLOW_SELF_SIGNED_JWT__SIGNING_KEY"} {
+		key, err := base64.StdEncoding.DecodeString(h.get("secret/"+release+"-jwt-keys", "{.data."+name+"}"))
+		if err != nil || !strings.Contains(string(key), "PRIVATE KEY") {
+			h.Fatalf("the chart made no %s: %v", name, err)
+		}
+		h.theirs.Plant("the chart's "+name, string(key))
+	}
 }
 
 // dockerAuth is a Docker configuration with a canary for a server.
