@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -214,6 +215,24 @@ func TestVersionDeadlineAndCancel(t *testing.T) {
 			_, err := client(t, network, nil).Version(t.Context())
 			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer in time") || time.Since(start) > patience || time.Since(start) < patience-longestPause {
 				t.Errorf("error %v after %v", err, time.Since(start))
+			}
+		})
+	})
+	t.Run("after it said that it restarts", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			network := roundTrip(func(r *http.Request) (*http.Response, error) {
+				if time.Since(begin) < patience/2 {
+					body := io.NopCloser(strings.NewReader("<html>GitLab is not responding</html>"))
+					return &http.Response{StatusCode: 502, Header: http.Header{"Content-Type": {"text/html"}}, Body: body}, nil
+				}
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			})
+			_, err := client(t, network, func(o *Options) { o.Patience = patience - 10*time.Second }).Version(t.Context())
+			if e, ok := errors.AsType[*Error](err); !ok || e.Status != 502 {
+				t.Errorf("error %v", err)
 			}
 		})
 	})

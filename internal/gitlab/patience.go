@@ -33,15 +33,20 @@ const (
 //
 // A rate limit is obeyed. The Retry-After of the maintenance mode is not: it is the
 // same 15 minutes whenever it is asked, and says nothing about the end.
-func (c *Client) patiently(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
+func (c *Client) patiently(given context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(given, c.patience)
 	defer cancel()
+	var known error // what GitLab answered last
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := attempt(ctx, oneAttempt, ask)
 		e, ok := errors.AsType[*Error](err)
-		if !ok || !e.passing || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil && given.Err() == nil && known != nil:
+			return known // says more than that the last attempt was cut short
+		case !ok || !e.passing || ctx.Err() != nil:
 			return err
 		}
+		known = err
 		wait := pause
 		if e.Status == http.StatusTooManyRequests {
 			wait = max(wait, e.after)

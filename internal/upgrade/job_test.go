@@ -75,8 +75,7 @@ func TestUpgrade(t *testing.T) {
 				w.weak["new"] = true
 				w.step = func(_ int, call string) fault {
 					if call == "dismiss" { // and is back some seconds later
-						w.live.running = false
-						time.AfterFunc(5*time.Second, func() { w.live.running = true })
+						w.live.running, w.wakes = false, time.Now().Add(5*time.Second)
 					}
 					return none
 				}

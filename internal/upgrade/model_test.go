@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"aigw-ci/internal/upgrade"
 	"aigw-ci/internal/version"
@@ -33,6 +34,7 @@ type world struct {
 	asked       version.GitLab        // what GitLab said when it was last asked
 	recent      bool                  // nothing that takes long came after that
 	unrehearsed string                // why nothing can be rehearsed
+	wakes       time.Time             // when a target that restarts has brought back what ran
 	refuses     bool                  // the target, once it is asked to promote
 
 	dead  bool // the process was killed: what it still does while it unwinds does not count
@@ -285,6 +287,9 @@ type view struct {
 
 func (view) Endpoint(context.Context) (upgrade.Endpoint, error) { return upgrade.Endpoint{}, nil }
 func (v view) State(context.Context) (upgrade.State, error) {
+	if now := time.Now(); !v.wakes.IsZero() && now.After(v.wakes) {
+		v.instance.running = true
+	}
 	if !v.instance.running {
 		return upgrade.State{Status: upgrade.Exited}, nil
 	}
