@@ -78,8 +78,8 @@ func (f family) interrupted() upgrade.Interruption {
 	switch {
 	case f.previous != nil && (f.live == nil || !f.live.running() && f.live.state == container.StateCreated):
 		return upgrade.Swapping
-	case f.previous.running() && f.live.running():
-		return upgrade.Swapping // users may be with either, so neither can be judged
+	case f.previous.running():
+		return upgrade.Swapping // users may be with either, or it was on its way back
 	case f.previous != nil:
 		return upgrade.Unproven
 	case f.next != nil:

@@ -134,9 +134,10 @@ func (w *world) running() string {
 // every way, and looks at what is left: what runs, and whether the result tells the truth.
 func TestUpgradeWithFaults(t *testing.T) {
 	stories := map[string]func(*world){
-		"good":          func(*world) {},
-		"bad when live": func(w *world) { w.bad["new"] = true },
-		"bad rehearsal": func(w *world) { w.weak["new"] = true },
+		"good":               func(*world) {},
+		"bad when live":      func(w *world) { w.bad["new"] = true },
+		"bad, and soon good": func(w *world) { w.bad["new"], w.mends = true, true },
+		"bad rehearsal":      func(w *world) { w.weak["new"] = true },
 	}
 	runs := 0
 	for story, arrange := range stories {
@@ -183,6 +184,9 @@ func storm(t *testing.T, name, before string, arrange func(*world), f fault, fir
 	}
 
 	w.step = nil
+	if w.mends {
+		w.mend = func() { delete(w.bad, "new") }
+	}
 	r, _ = w.upgrade(t.Context(), "new")
 	truthful(t, w, name+", run again", before, r)
 	switch {
@@ -193,6 +197,16 @@ func storm(t *testing.T, name, before string, arrange func(*world), f fault, fir
 	case !w.bad["new"] && !w.weak["new"] && w.running() != "new":
 		t.Errorf("%s: the second run ended %s (%v) with %q", name, r.Outcome, r.Err, w.running())
 	}
+}
+
+// blemish is a check that a run failed, and calls itself a success all the same.
+func blemish(r upgrade.Result) string {
+	for _, c := range r.Checks {
+		if r.ExitCode() == 0 && c.Verdict == upgrade.Fail {
+			return fmt.Sprintf("%s (%s)", c.ID, c.Stage)
+		}
+	}
+	return ""
 }
 
 // truthful compares what a result claims with what is.
@@ -214,6 +228,9 @@ func truthful(t *testing.T, w *world, name, before string, r upgrade.Result) {
 	}
 	if r.Outcome == "" {
 		t.Errorf("%s: no outcome", name)
+	}
+	if c := blemish(r); c != "" {
+		t.Errorf("%s: %s claimed, and %s failed", name, r.Outcome, c)
 	}
 	if r.ExitCode() != 0 && r.Err == nil {
 		t.Errorf("%s: exit %d without a reason", name, r.ExitCode())

@@ -34,6 +34,8 @@ type world struct {
 	asked       version.GitLab        // what GitLab said when it was last asked
 	recent      bool                  // nothing that takes long came after that
 	unrehearsed string                // why nothing can be rehearsed
+	mends       bool                  // bad images are good from the second run's rehearsal on
+	mend        func()                // nil until then
 	wakes       time.Time             // when a target that restarts has brought back what ran
 	refuses     bool                  // the target, once it is asked to promote
 
@@ -177,6 +179,9 @@ func (w *world) Prepare(ctx context.Context, _ upgrade.Plan) error {
 func (w *world) Rehearse(ctx context.Context, plan upgrade.Plan) (upgrade.Gateway, error) {
 	err := w.do(ctx, "rehearse", func() {
 		w.recent = false
+		if w.mend != nil {
+			w.mend()
+		}
 		w.candidate = w.create(plan.Image.Tag)
 		w.candidate.running = !w.weak[plan.Image.Tag]
 	})

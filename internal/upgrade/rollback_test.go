@@ -188,6 +188,9 @@ func truthfulBack(t *testing.T, w *world, name string, r upgrade.Result) {
 	if w.running() == "" && r.Outcome != upgrade.RollbackFailed {
 		t.Errorf("%s: nothing serves, and the result says %s (%v)", name, r.Outcome, r.Err)
 	}
+	if c := blemish(r); c != "" {
+		t.Errorf("%s: %s claimed, and %s failed", name, r.Outcome, c)
+	}
 	if r.ExitCode() != 0 && r.Err == nil {
 		t.Errorf("%s: exit %d without a reason", name, r.ExitCode())
 	}
