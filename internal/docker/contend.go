@@ -65,8 +65,11 @@ func (l *lock) watchOnce(ctx context.Context, id string) (alive bool, err error)
 	if err != nil {
 		return false, err
 	}
-	for start := time.Now(); time.Since(start) < l.ttl; {
-		if err := pause(ctx, l.every); err != nil { // no faster than it beats: others watch too
+	// No faster than it beats, and ever more slowly: others watch too, and an engine that
+	// is busy with them does not take the holder's sign.
+	for start, looks := time.Now(), 1; time.Since(start) < l.ttl; looks++ {
+		wait := min(time.Duration(looks)*l.every, max(l.ttl-time.Since(start), l.every))
+		if err := pause(ctx, wait); err != nil {
 			return false, err
 		}
 		switch now, err := l.engine.readBeat(ctx, id); {

@@ -16,13 +16,13 @@ import (
 // lockTTL is how long a lock may show no sign of life before its holder counts as
 // dead. The holder gives a sign every second; an engine that is busy, unpacking an image
 // onto a slow disk, may take no other for many seconds.
-const lockTTL = 30 * time.Second
+const lockTTL = 15 * time.Second
 
 // LockOptions say what to lock, and for whom.
 type LockOptions struct {
 	Container string        // the gateway's container
 	Who       string        // job URL, or user@host: what others are told
-	TTL       time.Duration // 0: thirty seconds. All contenders must agree on it
+	TTL       time.Duration // 0: fifteen seconds. All contenders must agree on it
 }
 
 // Lock takes a container for this run, against every other run of this program

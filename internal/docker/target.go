@@ -119,10 +119,19 @@ func (t *Target) Lock(ctx context.Context) (<-chan struct{}, func(context.Contex
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := t.engine.removeStillborn(ctx, f.name); err != nil {
+	t.clearUp(ctx, f.name)
+	return lost, release, nil
+}
+
+// clearUp does what a killed run left undone and what cannot wait until its end is
+// known: proxies may still send users to a container that it had stopped.
+func (t *Target) clearUp(ctx context.Context, name string) {
+	if err := t.engine.removeStillborn(ctx, name); err != nil {
 		t.log.Warn("helpers of a run that was killed could not be removed", "error", err)
 	}
-	return lost, release, nil
+	if f, err := t.family(ctx); err == nil && f.previous != nil && !f.previous.running() && f.live.running() {
+		t.unheard(t.signal(ctx))
+	}
 }
 
 // Prepare pulls the image, by digest.

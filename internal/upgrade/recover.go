@@ -30,7 +30,7 @@ func (r *run) settle(ctx context.Context) (Observation, error) {
 func (r *run) bury(made int) {
 	kept := r.result.Checks[:made:made]
 	for _, c := range r.result.Checks[made:] {
-		if c.Verdict == Pass || c.Verdict == Skip {
+		if c.Verdict != Fail && c.Verdict != Inconclusive {
 			kept = append(kept, c)
 			continue
 		}

@@ -37,6 +37,8 @@ func (r *run) rollBack(ctx context.Context) (Outcome, error) {
 		return "", err
 	case past.Image == "":
 		return Failed, errNoPrevious
+	case past.Left && seen.Current == nil:
+		return Failed, errors.New("an earlier rollback came here, and no gateway runs any more: `aigw-ci upgrade` brings one")
 	case past.Left:
 		r.note("an earlier rollback already came here, from " + past.Image + "; `aigw-ci upgrade` goes forward again")
 		return r.bringBack(ctx, seen, seen.Current.Image, "an earlier rollback brought it back")
