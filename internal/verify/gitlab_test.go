@@ -153,6 +153,27 @@ func TestReachIsTriedAgain(t *testing.T) {
 			t.Errorf("took %s, want three looks", took)
 		}
 	})
+	play(t, always(nil), func(t *testing.T, s *scene) { // it complained while GitLab gave no answer
+		inside := servePipes(t, gitlab("http://gitlab.example.com/oauth/discovery/keys"))
+		s.dialFrom = func(ctx context.Context, addr string) (net.Conn, error) {
+			if s.since() < 20*time.Second {
+				near, _ := net.Pipe()
+				return near, nil
+			}
+			return inside.Dial(ctx, "tcp", addr)
+		}
+		s.logs = func(context.Context) ([]string, error) {
+			if s.since() > 15*time.Second {
+				return []string{jwks}, nil
+			}
+			return nil, nil
+		}
+		o := options()
+		o.GitLabURL = "http://gitlab.example.com"
+		checks := judge(t, New(o), s.subject())
+		want(t, checks, GitLab, upgrade.Warn, "No keys founds in JWKS")
+		want(t, checks, "", upgrade.Pass, "")
+	})
 	play(t, always(nil), func(t *testing.T, s *scene) { // during the hold
 		s.logs = func(context.Context) ([]string, error) {
 			if s.since() > 20*time.Second {

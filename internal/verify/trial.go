@@ -32,6 +32,7 @@ type trial struct {
 	nameless *net.DNSError // why users cannot come in yet; nil when they can
 
 	findings []gateway.Finding // in its log, as it was last read
+	waited   bool              // GitLab gave no answer at some look before
 }
 
 func newTrial(g *Gate, s upgrade.Subject) *trial {
