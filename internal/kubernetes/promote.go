@@ -52,9 +52,7 @@ func (t *Target) unmoved(b *blueprint) error {
 		now = last.Version
 	}
 	if now != b.last {
-		return &upgrade.RefusedError{Place: t.Place(), Reasons: []string{
-			fmt.Sprintf("somebody changed the release during this run: revision %d is the newest, and it was %d; run this again once they are done", now, b.last),
-		}}
+		return &upgrade.ForeignError{Place: t.Place(), What: fmt.Sprintf("revision %d is the newest, and it was %d", now, b.last)}
 	}
 	return nil
 }
@@ -101,6 +99,9 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.foreign(h, r); err != nil {
+		return nil, errors.Join(err, t.forget(ctx, r))
+	}
 	back, err := t.wayBack(h, r)
 	if err != nil {
 		return nil, err
@@ -132,17 +133,25 @@ func (t *Target) Restore(ctx context.Context) (upgrade.Gateway, error) {
 	return t.cluster.gateway(w), t.forget(ctx, r)
 }
 
+// foreign returns a *upgrade.ForeignError when somebody else has taken the release in
+// hand since this run's upgrade. A Helm of theirs that died is not at work any more.
+func (t *Target) foreign(h history, r record) error {
+	last := h.last()
+	if last == nil || r.unfinished(h) != nil {
+		return nil
+	}
+	pending := last.Info.Status.IsPending()
+	if pending && stale(last) || !pending && r.Pending == nil {
+		return nil
+	}
+	return &upgrade.ForeignError{Place: t.Place(), What: fmt.Sprintf("revision %d is %s", last.Version, last.Info.Status)}
+}
+
 // away reports whether the release, or what runs, is something else than the revision
 // to go back to. The history alone may not tell: somebody can remove revisions.
 func (t *Target) away(ctx context.Context, h history, r record, back *releasev1.Release, w workload) (bool, error) {
 	p := r.unfinished(h)
 	switch {
-	case p == nil && h.last().Info.Status.IsPending():
-		t.log.Warn("somebody else's Helm is at work on the release, and that is left alone", "revision", h.last().Version)
-		return false, nil
-	case p == nil && r.Pending != nil:
-		t.log.Warn("somebody else has changed the release since this upgrade began, and that is left alone", "revision", h.last().Version)
-		return h.last() != back, nil
 	case p == nil:
 		return h.last() != back, nil
 	case !p.undone(h):
@@ -153,10 +162,9 @@ func (t *Target) away(ctx context.Context, h history, r record, back *releasev1.
 }
 
 // wayBack is the revision to go back to; nil when there was none. What a killed Helm
-// left pending is ended first: until then Helm refuses to do anything. One of somebody
-// else that may be alive is left alone.
+// left pending is ended first: until then Helm refuses to do anything.
 func (t *Target) wayBack(h history, r record) (*releasev1.Release, error) {
-	if last := h.last(); last != nil && last.Info.Status.IsPending() && (r.unfinished(h) != nil || stale(last)) {
+	if last := h.last(); last != nil && last.Info.Status.IsPending() {
 		if err := t.helm.fail(last, "left behind by a process that did not end; marked as failed by aigw-ci"); err != nil {
 			return nil, t.cluster.explain("ending revision "+strconv.Itoa(last.Version), err)
 		}

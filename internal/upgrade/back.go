@@ -114,8 +114,8 @@ func (r *run) restore(ctx context.Context) (restored Gateway, err error) {
 	err = r.phase("restore", "Put the previous gateway back", func() error {
 		for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
 			restored, err = r.Target.Restore(ctx)
-			if err == nil {
-				return nil
+			if _, foreign := errors.AsType[*ForeignError](err); err == nil || foreign {
+				return err
 			}
 			r.Log.Warn("the previous gateway is not back yet; trying again", "error", err, "in", wait)
 			select {

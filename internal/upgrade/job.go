@@ -181,8 +181,8 @@ func (r *run) promote(ctx context.Context, seen Observation, plan Plan) (Outcome
 		promoted, err = r.Target.Promote(ctx, plan)
 		return err
 	})
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		return "", refused
+	if _, ok := errors.AsType[*ForeignError](err); ok {
+		return "", err
 	}
 	if err != nil {
 		return r.back(ctx, seen, promoted, fmt.Errorf("promoting %s: %w", plan.Image.Reference(), err))

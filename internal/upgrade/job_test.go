@@ -82,9 +82,13 @@ func TestUpgrade(t *testing.T) {
 			},
 			outcome: upgrade.Rejected, exit: 4, after: "old",
 		},
-		"the target refuses at the last moment": {
-			before: "old", arrange: func(w *world) { w.refuses = true },
+		"somebody else is there first": {
+			before: "old", arrange: func(w *world) { w.others = "promote" },
 			outcome: upgrade.Failed, exit: 1, after: "old",
+		},
+		"somebody else is there before the way back": {
+			before: "old", arrange: func(w *world) { w.bad["new"], w.others = true, "restore" },
+			outcome: upgrade.RollbackFailed, exit: 5, after: "new",
 		},
 		"without a rehearsal": {
 			before: "old", arrange: func(w *world) { w.weak["new"] = true },
@@ -104,7 +108,11 @@ func TestUpgrade(t *testing.T) {
 				if tt.change != nil {
 					tt.change(job)
 				}
+				began := time.Now()
 				r := job.Upgrade(t.Context())
+				if took := time.Since(began); took > time.Minute {
+					t.Errorf("it took %v", took)
+				}
 				if r.Outcome != tt.outcome || r.ExitCode() != tt.exit {
 					t.Errorf("ended %s, exit %d (%v); want %s, exit %d", r.Outcome, r.ExitCode(), r.Err, tt.outcome, tt.exit)
 				}
@@ -168,16 +176,7 @@ func storm(t *testing.T, name, before string, arrange func(*world), f fault, fir
 	arrange(w)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w.step = func(n int, _ string) fault {
-		if n != first && n != second {
-			return none
-		}
-		if f == abandon {
-			cancel()
-			return none
-		}
-		return f
-	}
+	w.disturb(cancel, f, first, second)
 	r, died := w.upgrade(ctx, "new")
 	if !died {
 		truthful(t, w, name, before, r)

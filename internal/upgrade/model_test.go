@@ -37,7 +37,7 @@ type world struct {
 	mends       bool                  // bad images are good from the second run's rehearsal on
 	mend        func()                // nil until then
 	wakes       time.Time             // when a target that restarts has brought back what ran
-	refuses     bool                  // the target, once it is asked to promote
+	others      string                // at which call somebody else has changed the target
 
 	dead  bool // the process was killed: what it still does while it unwinds does not count
 	calls int
@@ -85,6 +85,21 @@ func newWorld(t *testing.T, image string) *world {
 func (w *world) create(image string) *instance {
 	w.next++
 	return &instance{id: w.next, image: image}
+}
+
+// disturb lets a fault happen at two calls, which may be the same; cancel is what
+// abandons the job.
+func (w *world) disturb(cancel context.CancelFunc, f fault, first, second int) {
+	w.step = func(n int, _ string) fault {
+		if n != first && n != second {
+			return none
+		}
+		if f == abandon {
+			cancel()
+			return none
+		}
+		return f
+	}
 }
 
 // do makes one call to the target, with its fault.
@@ -197,8 +212,8 @@ func (w *world) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gateway
 	if wanted := belongs(w.asked, "new"); !plan.Back && (!w.recent || plan.Image.Tag != wanted) {
 		w.t.Errorf("%s is promoted; GitLab was asked after the preparation: %v, and then wanted %s", plan.Image.Tag, w.recent, wanted)
 	}
-	if w.refuses {
-		return nil, &upgrade.RefusedError{Place: w.Place(), Reasons: []string{"somebody else was here"}}
+	if w.others == "promote" {
+		return nil, &upgrade.ForeignError{Place: w.Place(), What: "it is another one"}
 	}
 	steps := []struct {
 		name string
@@ -239,6 +254,9 @@ func (w *world) Keep(ctx context.Context) error {
 }
 
 func (w *world) Restore(ctx context.Context) (upgrade.Gateway, error) {
+	if w.others == "restore" {
+		return nil, &upgrade.ForeignError{Place: w.Place(), What: "it is another one"}
+	}
 	err := w.do(ctx, "restore", func() {
 		switch {
 		case w.aside != nil:

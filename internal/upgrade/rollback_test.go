@@ -147,16 +147,7 @@ func stormBack(t *testing.T, name string, arrange func(*world), f fault, first, 
 	arrange(w)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w.step = func(n int, _ string) fault {
-		if n != first && n != second {
-			return none
-		}
-		if f == abandon {
-			cancel()
-			return none
-		}
-		return f
-	}
+	w.disturb(cancel, f, first, second)
 	if r, died := w.rollBack(ctx); !died {
 		truthfulBack(t, w, name, r)
 	}

@@ -38,7 +38,7 @@ type Target interface {
 	Dismiss(ctx context.Context) error
 
 	// Promote puts the planned gateway in the place of the old one, which stays
-	// ready for Restore until Keep. A *RefusedError says that nothing was changed;
+	// ready for Restore until Keep. A *ForeignError says that nothing was changed;
 	// after any other error, Restore is called.
 	Promote(ctx context.Context, plan Plan) (Gateway, error)
 
@@ -47,7 +47,8 @@ type Target interface {
 
 	// Restore puts the instance that Promote set aside back in its place, and
 	// removes the promoted one. When there was none before (a first install) it
-	// removes the promoted one and returns a nil Gateway.
+	// removes the promoted one and returns a nil Gateway. A *ForeignError says that
+	// there is somebody else's gateway now, and that trying again is of no use.
 	Restore(ctx context.Context) (Gateway, error)
 
 	// Previous is what came before the current gateway, from the target's own record;
@@ -159,6 +160,18 @@ func (e *RefusedError) Error() string {
 		s += "\n  - " + r
 	}
 	return s
+}
+
+// ForeignError says that somebody else changed the target while a run was at it. What
+// they made is left alone.
+type ForeignError struct {
+	Place Place
+	What  string // they did, as far as it can be seen
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("somebody else changed %s %q during this run, and that is left alone: %s; run this again once they are done",
+		e.Place.Kind, e.Place.Name, e.What)
 }
 
 // ErrLockLost is the cause of a run that can no longer be sure of its lock: another

@@ -92,4 +92,12 @@ func TestRollback(t *testing.T) {
 		t.Errorf("rolled back to %s: %+v", r.Image.Tag, r.Checks)
 	}
 	w.runs(tag182)
+
+	// A job that is tried again stays there.
+	again := w.run("rollback", 0, "rolled_back")
+	again.Says(t, "an earlier rollback already came here")
+	if len(again.Changes) > 0 || again.After == nil || r.After == nil || again.After.ID != r.After.ID {
+		t.Errorf("the second one changed %+v; it ended at %+v, and the first at %+v", again.Changes, again.After, r.After)
+	}
+	w.runs(tag182)
 }
