@@ -45,7 +45,18 @@ func household(t *testing.T, live, previous container.ContainerState, policy con
 		}
 		return false
 	}
+	s.HandleFunc("POST /containers/nginx/kill", func(w http.ResponseWriter, r *http.Request) {
+		do(w, "POST/kill nginx "+r.URL.Query().Get("signal"))
+	})
 	return NewTarget(s.engine(t, nil), TargetOptions{Container: "gitlab-aigw"})
+}
+
+// diary keeps what was done, all of which succeeds.
+type diary []string
+
+func (d *diary) keep(w http.ResponseWriter, deed string) {
+	*d = append(*d, deed)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // Users come first: an engine whose disk is full may not take a restart policy, and
@@ -72,11 +83,8 @@ func TestRestoreStartsFirst(t *testing.T) {
 // A restart policy that was never taken is not given back.
 func TestRestoreLeavesThePolicy(t *testing.T) {
 	t.Parallel()
-	var done []string
-	target := household(t, container.StateCreated, container.StateExited, "always", func(w http.ResponseWriter, deed string) {
-		done = append(done, deed)
-		w.WriteHeader(http.StatusNoContent)
-	})
+	var done diary
+	target := household(t, container.StateCreated, container.StateExited, "always", done.keep)
 	if _, err := target.Restore(context.Background()); err != nil {
 		t.Error(err)
 	}
@@ -89,16 +97,35 @@ func TestRestoreLeavesThePolicy(t *testing.T) {
 // meanwhile, is not put back: the one in its place was proven, and is left alone.
 func TestRestoreOfWhatIsHalfRemoved(t *testing.T) {
 	t.Parallel()
-	var done []string
-	target := household(t, container.StateRunning, container.StateDead, "always", func(w http.ResponseWriter, deed string) {
-		done = append(done, deed)
-		w.WriteHeader(http.StatusNoContent)
-	})
+	var done diary
+	target := household(t, container.StateRunning, container.StateDead, "always", done.keep)
 	back, err := target.Restore(context.Background())
 	if err != nil || back == nil || back.(*handle).id != strings.Repeat("1", 64) {
 		t.Errorf("restored %v, %v", back, err)
 	}
 	if want := []string{"DELETE previous"}; !slices.Equal(done, want) {
 		t.Errorf("done %q, want %q", done, want)
+	}
+}
+
+// A proxy may still send users to a container that a killed run had stopped. It is told
+// before anything else is found out; where none can be there it is left in peace.
+func TestClearUpTellsTheProxy(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		live, previous container.ContainerState
+		want           diary
+	}{
+		{container.StateRunning, container.StateExited, diary{"POST/kill nginx SIGHUP"}},
+		{container.StateRunning, container.StateRunning, nil},
+		{container.StateExited, container.StateExited, nil},
+	} {
+		var done diary
+		target := household(t, tt.live, tt.previous, "always", done.keep)
+		target.options.Reload = []string{"nginx"}
+		target.clearUp(context.Background(), "gitlab-aigw")
+		if !slices.Equal(done, tt.want) {
+			t.Errorf("%s and %s: %q, want %q", tt.live, tt.previous, done, tt.want)
+		}
 	}
 }
