@@ -25,8 +25,8 @@ const shortest = 6
 // It does not find what was hashed, encrypted, compressed or taken apart in another
 // way.
 //
-// The zero Redactor and a nil one know no secrets but their shapes. All methods may be called at
-// the same time.
+// The zero Redactor and a nil one know no secrets but their shapes. All methods may be
+// called at the same time.
 type Redactor struct {
 	mu    sync.RWMutex
 	forms []string // what to search for, without duplicates
