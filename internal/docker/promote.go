@@ -24,7 +24,7 @@ func (t *Target) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gatewa
 		if err != nil {
 			return nil, err
 		}
-		t.remember(recipe.Config.Labels, b.old.Config.Labels, previous, plan)
+		remember(recipe.Config.Labels, b.old.Config.Labels, previous, plan)
 		recipe.Config.Labels[LabelRestart] = string(b.old.HostConfig.RestartPolicy.Name)
 	}
 	next, err := t.create(ctx, recipe, plan.Image)
@@ -58,7 +58,7 @@ func (t *Target) Promote(ctx context.Context, plan upgrade.Plan) (upgrade.Gatewa
 
 // remember labels a gateway with what came before it. One of the same image, with
 // other settings, remembers what the one before it did.
-func (t *Target) remember(labels, old map[string]string, previous string, plan upgrade.Plan) {
+func remember(labels, old map[string]string, previous string, plan upgrade.Plan) {
 	back := plan.Back
 	if strings.HasSuffix(previous, "@"+plan.Image.Digest) {
 		previous, back = old[LabelPrevious], old[LabelBack] != ""
