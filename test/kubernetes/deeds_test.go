@@ -127,7 +127,7 @@ func deed(r *http.Request) crash.Deed {
 	if r.Method == http.MethodPut && resource == "leases" {
 		d.Clock = true
 		if !bytes.Contains(body, []byte(holder)) {
-			d = crash.Deed{Name: "PUT leases, given back"}
+			d = crash.Deed{Name: "PUT leases given back"}
 		}
 	}
 	return d
