@@ -10,6 +10,8 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"aigw-ci/internal/upgrade"
 )
 
 // relay is the road that is always there: through the Engine API itself, into a
@@ -32,9 +34,17 @@ type relay struct {
 const relayUser = "65534:65534"
 
 // dialRelay opens a connection to addr from inside the network of the container
-// id. target is the gateway's name, for the label. The error is
-// errors.ErrUnsupported where there is no executable to do it with.
+// id. target is the gateway's name, for the label. It returns the errors of
+// upgrade.Gateway's DialFrom.
 func (e *Engine) dialRelay(ctx context.Context, id, target, addr string) (net.Conn, error) {
+	conn, err := e.relayed(ctx, id, target, addr)
+	if _, met := err.(*net.OpError); err == nil || met || errors.Is(err, errors.ErrUnsupported) {
+		return conn, err
+	}
+	return nil, &upgrade.RoadError{Err: err} // also an OpError inside it: that is of our way to the engine
+}
+
+func (e *Engine) relayed(ctx context.Context, id, target, addr string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || host == "" || strings.HasPrefix(host, "-") {
 		return nil, fmt.Errorf("relay address %q is no host:port", clean(addr, 200))
@@ -174,7 +184,7 @@ func (r *relay) dial(ctx context.Context, addr string) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { _ = stream.Close() })
 	line, err := stream.readLine()
 	if !stop() {
-		return nil, fmt.Errorf("relaying to %s: %w", addr, context.Cause(ctx))
+		return nil, fmt.Errorf("relaying to %s took too long: %w", addr, context.Cause(ctx))
 	}
 	if err == nil {
 		err = relayError(addr, line)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"aigw-ci/internal/upgrade"
 )
 
 func TestRelay(t *testing.T) {
@@ -66,6 +68,38 @@ func TestRelayTellsWhatWentWrong(t *testing.T) {
 	}
 	if err := relayError("x:1", "ok\n"); err != nil {
 		t.Errorf("ok: %v", err)
+	}
+}
+
+// That nobody answers the gateway is told apart from everything else, of which an
+// engine's own troubles are no errors of the gateway's network at all.
+func TestRelayTellsWhoIsSilent(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		met  error
+		lost bool
+	}{
+		"nobody answers":         {&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, true},
+		"the kernel gave up":     {&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ETIMEDOUT)}, true},
+		"a silent name server":   {&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Name: "gitlab.example.com", IsTimeout: true}}, false},
+		"a network without road": {&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}, false},
+	} {
+		err := relayError("gitlab.example.com:443", relayAnswer(tt.met)+"\n")
+		if op := new(net.OpError); !errors.As(err, &op) || errors.Is(err, syscall.ETIMEDOUT) != tt.lost {
+			t.Errorf("%s becomes %v; lost should be %v", name, err, tt.lost)
+		}
+	}
+
+	e := newStub().engine(t, nil)
+	e.executable = "aigw-ci"
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	e.dial = func(context.Context) (net.Conn, error) { return nil, refused }
+	if err := e.open(ConnectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.gateway("1", "gitlab-aigw", false).DialFrom(t.Context(), "gitlab.example.com:443")
+	if road := new(upgrade.RoadError); !errors.As(err, &road) || errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("an engine that refuses: %v, want a RoadError", err)
 	}
 }
 

@@ -40,11 +40,16 @@ func RelayWait(ctx context.Context, stdin io.Reader) error {
 	}
 }
 
+// relayPatience is how long somebody may take to accept a relayed connection. It is
+// well below the time that a relay as a whole is given: that nobody answers in there,
+// and not that an engine is slow, has to be what is said.
+const relayPatience = 5 * time.Second
+
 // Relay connects to addr ("host:port") and joins the connection with stdin and
 // stdout. Before anything else it writes one line that says how the connecting
-// went: "ok", "refused: <why>" or "failed: <why>".
+// went: "ok", "refused: <why>", "lost: <why>" when nobody answered, or "failed: <why>".
 func Relay(ctx context.Context, stdin io.Reader, stdout io.Writer, addr string) error {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", addr)
+	conn, err := (&net.Dialer{Timeout: relayPatience}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		_, _ = io.WriteString(stdout, relayAnswer(err)+"\n")
 		return fmt.Errorf("relaying to %s: %w", addr, err)
@@ -68,14 +73,23 @@ func Relay(ctx context.Context, stdin io.Reader, stdout io.Writer, addr string) 
 const (
 	relayOK      = "ok"
 	relayRefused = "refused: "
+	relayLost    = "lost: "
 	relayFailed  = "failed: "
 )
 
 func relayAnswer(err error) string {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return relayRefused + clean(err.Error(), 400)
+	word := relayFailed
+	var (
+		dns *net.DNSError
+		op  *net.OpError
+	)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		word = relayRefused
+	case errors.As(err, &op) && op.Timeout() && !errors.As(err, &dns):
+		word = relayLost
 	}
-	return relayFailed + clean(err.Error(), 400)
+	return word + clean(err.Error(), 400)
 }
 
 // relayError turns the relay's first line back into an error; nil for "ok".
@@ -87,6 +101,8 @@ func relayError(addr, line string) error {
 		return nil
 	case strings.HasPrefix(words, relayRefused):
 		cause = syscall.ECONNREFUSED
+	case strings.HasPrefix(words, relayLost):
+		cause = syscall.ETIMEDOUT
 	case strings.HasPrefix(words, relayFailed):
 		cause = errors.New(strings.TrimPrefix(words, relayFailed))
 	default:

@@ -15,6 +15,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/remotecommand"
+
+	"aigw-ci/internal/upgrade"
 )
 
 // relayProgram joins a connection with its standard input and output. GitLab's image
@@ -34,7 +36,7 @@ func (h *handle) DialFrom(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	r, err := h.cluster.rollout(ctx, h.workload)
 	if err != nil {
-		return nil, &roadError{err}
+		return nil, &upgrade.RoadError{Err: err}
 	}
 	pod := reachable(r.pods, h.container)
 	if pod == nil {
@@ -44,7 +46,7 @@ func (h *handle) DialFrom(ctx context.Context, addr string) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	line, err := s.readLine()
 	if !stop() {
-		return nil, fmt.Errorf("connecting from pod %s to %s: %w", pod.Name, addr, context.Cause(ctx))
+		return nil, &upgrade.RoadError{Err: fmt.Errorf("connecting from pod %s to %s took too long: %w", pod.Name, addr, context.Cause(ctx))}
 	}
 	if err == nil {
 		err = relayError(addr, line)
@@ -52,7 +54,7 @@ func (h *handle) DialFrom(ctx context.Context, addr string) (net.Conn, error) {
 		_ = s.Close()
 		err = h.cluster.explain(fmt.Sprintf("connecting from pod %s to %s", pod.Name, addr), s.why(err))
 		if !errors.Is(err, errors.ErrUnsupported) {
-			err = &roadError{err}
+			err = &upgrade.RoadError{Err: err}
 		}
 	}
 	if err != nil {
@@ -142,6 +144,7 @@ func (r *relay) why(err error) error {
 const (
 	relayOK      = "ok"
 	relayRefused = "refused: "
+	relayLost    = "lost: "
 	relayFailed  = "failed: "
 )
 
@@ -154,6 +157,8 @@ func relayError(addr, line string) error {
 		return nil
 	case strings.HasPrefix(words, relayRefused):
 		cause = syscall.ECONNREFUSED
+	case strings.HasPrefix(words, relayLost):
+		cause = syscall.ETIMEDOUT
 	case strings.HasPrefix(words, relayFailed):
 		cause = errors.New(strings.TrimPrefix(words, relayFailed))
 	default:

@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 	streaming "k8s.io/streaming/pkg/httpstream"
+
+	"aigw-ci/internal/upgrade"
 )
 
 // dialPod opens a connection to a port of a pod through the API server, as `kubectl
@@ -55,17 +57,8 @@ func (c *Cluster) unforwarded(ctx context.Context, addr string, err error) error
 	if ctx.Err() != nil {
 		return c.explain(doing, context.Cause(ctx))
 	}
-	return &roadError{c.explain(doing, err)}
+	return &upgrade.RoadError{Err: c.explain(doing, err)}
 }
-
-// roadError is trouble on the way to a pod, and not with it. It unwraps to nothing: an
-// API server that refuses a connection, because it restarts, must not be taken for a
-// gateway that does.
-type roadError struct{ err error }
-
-func (e *roadError) Error() string   { return e.err.Error() }
-func (e *roadError) Temporary() bool { return true }
-func (e *roadError) Road() bool      { return true }
 
 // dialForward connects to the API server and asks it for a port-forward. The library
 // takes no context, so it travels with the transport.
@@ -160,7 +153,7 @@ func (f *forward) Read(p []byte) (int, error) {
 	case <-time.After(complaintTimeout):
 	}
 	if !errors.Is(err, io.EOF) {
-		return 0, &roadError{fmt.Errorf("the port-forward to %s broke: %w", f.addr, err)}
+		return 0, &upgrade.RoadError{Err: fmt.Errorf("the port-forward to %s broke: %w", f.addr, err)}
 	}
 	return 0, err
 }

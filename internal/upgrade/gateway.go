@@ -64,7 +64,9 @@ type Gateway interface {
 
 	// DialFrom opens a connection to addr ("host:port") as the gateway itself
 	// would: from its network, with its name resolution. It returns
-	// errors.ErrUnsupported where the target offers no way to do so.
+	// errors.ErrUnsupported where the target offers no way to do so. What the gateway
+	// met is a *net.OpError, of syscall.ETIMEDOUT when nobody answered it. Where it
+	// could not be tried, as when ctx ended too soon, the error is a *RoadError.
 	DialFrom(ctx context.Context, addr string) (net.Conn, error)
 
 	// Evidence is what a person needs after this gateway is gone: its logs and its
@@ -78,7 +80,8 @@ type Endpoint struct {
 	HTTP string // "http://172.17.0.3:5052", no trailing slash
 	GRPC string // "172.17.0.3:50052"; empty when this gateway serves none
 
-	// Dial opens connections to the hosts above; nil means plain TCP from here.
+	// Dial opens connections to the hosts above; nil means plain TCP from here. What
+	// it returns, and its connections, is a *RoadError when the road broke.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Lasting is set when the address belongs to the place and not to this one
@@ -87,6 +90,16 @@ type Endpoint struct {
 
 	Via string // the road in words, for the log: "container address", "ssh", "published port"
 }
+
+// RoadError is trouble on the way to a gateway, and not with it: with the target's own
+// server, or the helper that opens connections. It unwraps to nothing: a server that
+// refuses a connection, because it restarts, must not be taken for a gateway that does.
+type RoadError struct{ Err error }
+
+func (e *RoadError) Error() string { return e.Err.Error() }
+
+// Temporary marks the error as one that says nothing about the gateway.
+func (*RoadError) Temporary() bool { return true }
 
 // File is one piece of evidence.
 type File struct {

@@ -101,6 +101,7 @@ func (t *trial) visitGitLab(address string, roots *x509.CertPool) *visitor {
 		return t.Gateway.DialFrom(ctx, addr)
 	}, insideTimeout)
 	v.transport.Proxy = nil
+	v.transport.ResponseHeaderTimeout = requestTimeout // patience is for the helper
 	if roots != nil {
 		v.via = gatewayTrust
 		if v.transport.TLSClientConfig == nil {

@@ -30,6 +30,10 @@ func reached(c upgrade.Check) bool {
 	return c.Verdict == upgrade.Pass || c.Verdict == upgrade.Warn && c.Diagnosis == string(gateway.GitLabWithoutTLS)
 }
 
+// inTrouble reports whether GitLab was seen from inside the gateway, and had trouble of
+// its own: that explains a gateway's complaints.
+func inTrouble(c upgrade.Check) bool { return c.Diagnosis == string(gateway.GitLabInTrouble) }
+
 // hear asks both witnesses. It sets over when no further look could change what they say.
 func (t *trial) hear(ctx context.Context, over *bool) upgrade.Check {
 	if t.Hurry {
@@ -52,7 +56,7 @@ func (t *trial) hear(ctx context.Context, over *bool) upgrade.Check {
 		}
 		return dialed
 	case dialed.Verdict == upgrade.Fail, // says more than the log
-		dialed.Verdict == upgrade.Inconclusive && !grave(worst): // that line alone decides nothing
+		dialed.Verdict == upgrade.Inconclusive && (!grave(worst) || inTrouble(dialed)): // that line alone decides nothing
 		dialed.Detail += "; and " + inLog(*worst)
 		return dialed
 	case !grave(worst),

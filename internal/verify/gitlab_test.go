@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -60,6 +61,8 @@ func TestReach(t *testing.T) {
 		{name: "packets get lost", err: syscall.ETIMEDOUT, verdict: upgrade.Fail, detail: "packets get lost"},
 		{name: "a cause in words", err: &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("lookup gitlab.example.com: no such host")}, verdict: upgrade.Fail, detail: "no such host"},
 		{name: "the engine is gone", err: &net.OpError{Op: "dial", Net: "unix", Err: syscall.ECONNREFUSED}, verdict: upgrade.Inconclusive, detail: "could not be tried"},
+		{name: "the engine is slow", err: context.DeadlineExceeded, verdict: upgrade.Inconclusive, detail: "could not be tried"},
+		{name: "an engine elsewhere is gone", err: &upgrade.RoadError{Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}, verdict: upgrade.Inconclusive, detail: "could not be tried"},
 		{name: "the helper does not start", err: errors.New("exec: no such container"), verdict: upgrade.Inconclusive, detail: "exec: no such container"},
 		{name: "unknown authority", addr: serveTLS(t, unknown.sign(t, inner, year), gitlab(keysURL)), verdict: upgrade.Fail, detail: "not known here"},
 		{name: "expired", addr: serveTLS(t, known.sign(t, inner, time.Now().Add(-time.Hour)), gitlab(keysURL)), verdict: upgrade.Fail, detail: "not valid today"},
@@ -153,27 +156,36 @@ func TestReachIsTriedAgain(t *testing.T) {
 			t.Errorf("took %s, want three looks", took)
 		}
 	})
-	play(t, always(nil), func(t *testing.T, s *scene) { // it complained while GitLab gave no answer
-		inside := servePipes(t, gitlab("http://gitlab.example.com/oauth/discovery/keys"))
-		s.dialFrom = func(ctx context.Context, addr string) (net.Conn, error) {
-			if s.since() < 20*time.Second {
-				near, _ := net.Pipe()
-				return near, nil
+	for silent, complains := range map[time.Duration]time.Duration{
+		20 * time.Second: 15 * time.Second, // while GitLab gives no answer
+		5 * time.Second:  20 * time.Second, // of that, and later: during the hold
+	} {
+		play(t, always(nil), func(t *testing.T, s *scene) {
+			inside := servePipes(t, gitlab("http://gitlab.example.com/oauth/discovery/keys"))
+			s.dialFrom = func(ctx context.Context, addr string) (net.Conn, error) {
+				if s.since() < silent {
+					near, far := net.Pipe()
+					go func() { _, _ = io.Copy(io.Discard, far) }()
+					return near, nil
+				}
+				return inside.Dial(ctx, "tcp", addr)
 			}
-			return inside.Dial(ctx, "tcp", addr)
-		}
-		s.logs = func(context.Context) ([]string, error) {
-			if s.since() > 15*time.Second {
-				return []string{jwks}, nil
+			s.logs = func(context.Context) ([]string, error) {
+				if s.since() > complains {
+					return []string{jwks}, nil
+				}
+				return nil, nil
 			}
-			return nil, nil
-		}
-		o := options()
-		o.GitLabURL = "http://gitlab.example.com"
-		checks := judge(t, New(o), s.subject())
-		want(t, checks, GitLab, upgrade.Warn, "No keys founds in JWKS")
-		want(t, checks, "", upgrade.Pass, "")
-	})
+			o := options()
+			o.GitLabURL = "http://gitlab.example.com"
+			checks := judge(t, New(o), s.subject())
+			want(t, checks, GitLab, upgrade.Warn, "No keys founds in JWKS")
+			want(t, checks, "", upgrade.Pass, "")
+			if took := s.since(); took > silent+requestTimeout+35*time.Second {
+				t.Errorf("took %s, want GitLab's silence, one more request, and the hold", took)
+			}
+		})
+	}
 	play(t, always(nil), func(t *testing.T, s *scene) { // during the hold
 		s.logs = func(context.Context) ([]string, error) {
 			if s.since() > 20*time.Second {

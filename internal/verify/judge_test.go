@@ -206,19 +206,14 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// brokenRoad is what a target says of a tunnel that ended.
-type brokenRoad struct{}
-
-func (brokenRoad) Error() string { return "the tunnel broke" }
-func (brokenRoad) Road() bool    { return true }
-
 func TestABrokenRoadSaysNothing(t *testing.T) {
 	t.Parallel()
 	v := &visitor{address: "http://gateway.example.com:5052"}
+	broken := &upgrade.RoadError{Err: errors.New("the tunnel broke")}
 	for err, verdict := range map[error]upgrade.Verdict{
-		&url.Error{Op: "Get", Err: brokenRoad{}}:                      upgrade.Inconclusive,
-		&url.Error{Op: "Get", Err: errors.New("the tunnel broke")}:    upgrade.Fail,
-		&url.Error{Op: "Get", Err: fmt.Errorf("1: %w", brokenRoad{})}: upgrade.Inconclusive,
+		&url.Error{Op: "Get", Err: broken}:                         upgrade.Inconclusive,
+		&url.Error{Op: "Get", Err: errors.New("the tunnel broke")}: upgrade.Fail,
+		&url.Error{Op: "Get", Err: fmt.Errorf("1: %w", broken)}:    upgrade.Inconclusive,
 	} {
 		if c := v.explain(err); c.Verdict != verdict {
 			t.Errorf("%v: %s, %s; want %s", err, c.Verdict, c.Detail, verdict)

@@ -42,20 +42,13 @@ func (v *visitor) explain(err error) upgrade.Check {
 	if detail, why := untrusted(err); detail != "" {
 		return fail(where+": "+detail, why)
 	}
-	if road := roadError(nil); errors.As(err, &road) && road.Road() {
+	if _, ok := errors.AsType[*upgrade.RoadError](err); ok {
 		return unseen(fmt.Sprintf("the road to %s broke: %v", where, cause(err)), gateway.NoRoad)
 	}
 	if timeout(err) {
 		return fail(fmt.Sprintf("%s took the connection and gave no answer within %s", where, v.patience), gateway.Hangs)
 	}
 	return fail(fmt.Sprintf("%s broke the connection off: %v", where, cause(err)), gateway.ConnectionBroken)
-}
-
-// roadError is what a target's Dial returns, and the connections it made, when it is the
-// road that is broken and not what it leads to.
-type roadError interface {
-	error
-	Road() bool
 }
 
 // refusal is why nobody listens.

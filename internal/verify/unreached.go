@@ -14,7 +14,7 @@ import (
 
 // unreached is the verdict on a connection to GitLab that the gateway did not get.
 // Here the gateway's side of the network is what is judged: that its resolver does
-// not answer is a failure of the gateway. An error of the engine, or one that is
+// not answer is a failure of the gateway. A *upgrade.RoadError, or an error that is
 // none of dialing, is about the way we look.
 func (t *trial) unreached(v *visitor, err error) upgrade.Check {
 	var (
@@ -40,7 +40,7 @@ func (t *trial) unreached(v *visitor, err error) upgrade.Check {
 		return fail(from+"connection refused", gateway.GitLabRefused)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return fail(from+"no route", gateway.GitLabNoRoute)
-	case inside && timeout(err):
+	case inside && errors.Is(err, syscall.ETIMEDOUT):
 		return fail(from+"no connection in time: packets get lost", gateway.GitLabFirewall)
 	case inside && errors.As(err, &op) && op.Op == "dial": // a target that tells the cause only in words
 		return fail(from+fmt.Sprintf("no connection: %v", op.Err), gateway.GitLabUnreachable)

@@ -75,7 +75,7 @@ type Probe func(ctx context.Context, s upgrade.Subject) upgrade.Check
 // whole deadline.
 const (
 	requestTimeout = 5 * time.Second
-	insideTimeout  = 8 * time.Second  // from inside the gateway, where a helper may have to start first
+	insideTimeout  = 30 * time.Second // from inside the gateway, where a busy engine may have to start a helper first
 	targetTimeout  = 15 * time.Second // State, Endpoint, Logs
 	probeTimeout   = 2 * time.Minute
 )
