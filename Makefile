@@ -27,7 +27,8 @@ demo: build
 # KUBERNETES=no leaves the cluster out, for machines that cannot have one.
 KUBERNETES ?= yes
 
-test: format vet unit race failures docker $(if $(filter no,$(KUBERNETES)),,kubernetes)
+# The unit tests run once, where they also find races: "unit" alone is for working.
+test: format vet race failures docker $(if $(filter no,$(KUBERNETES)),,kubernetes)
 
 format:
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
