@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aigw-ci/internal/docker"
+	"aigw-ci/internal/road"
 )
 
 // The two hidden commands are this program's other half: a copy of it that the
@@ -19,7 +19,7 @@ func newRelay(sys system) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := docker.Relay(c.Context(), sys.stdin, sys.stdout, args[0]); err != nil {
+			if err := road.Relay(c.Context(), sys.stdin, sys.stdout, args[0]); err != nil {
 				return &endedError{1} // the other half was told on standard output
 			}
 			return nil
@@ -34,7 +34,7 @@ func newRelayWait(sys system) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := docker.RelayWait(c.Context(), sys.stdin); err != nil && !errors.Is(err, context.Canceled) {
+			if err := road.Wait(c.Context(), sys.stdin); err != nil && !errors.Is(err, context.Canceled) {
 				return &endedError{1}
 			}
 			return nil

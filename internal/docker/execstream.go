@@ -2,10 +2,13 @@ package docker
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"sync"
 
 	"github.com/moby/moby/client"
+
+	"aigw-ci/internal/upgrade"
 )
 
 // execStream is a program's standard output to read and its standard input to write.
@@ -29,7 +32,15 @@ func (s *execStream) readLine() (string, error) {
 	return string(line), err
 }
 
-func (s *execStream) Read(p []byte) (int, error)  { return s.output.Read(p) }
+// Read returns an *upgrade.RoadError when it is the engine that broke off.
+func (s *execStream) Read(p []byte) (int, error) {
+	n, err := s.output.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+		err = &upgrade.RoadError{Err: err}
+	}
+	return n, err
+}
+
 func (s *execStream) Write(p []byte) (int, error) { return s.attached.Conn.Write(p) }
 func (s *execStream) CloseWrite() error           { return s.attached.CloseWrite() }
 

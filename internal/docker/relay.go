@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"aigw-ci/internal/road"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -187,7 +188,7 @@ func (r *relay) dial(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, fmt.Errorf("relaying to %s took too long: %w", addr, context.Cause(ctx))
 	}
 	if err == nil {
-		err = relayError(addr, line)
+		err = road.ParseFirstLine(addr, line)
 	} else {
 		err = fmt.Errorf("the relay to %s ended before it said how it went: %w", addr, err)
 	}
@@ -195,7 +196,7 @@ func (r *relay) dial(ctx context.Context, addr string) (net.Conn, error) {
 		_ = stream.Close()
 		return nil, err
 	}
-	return newStreamConn(stream, addr), nil
+	return road.NewConn(stream, addr), nil
 }
 
 // close ends the helper. Its end of input would do; removing it by its ID does not

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"aigw-ci/internal/road"
 )
 
 // stubEngine is as much of a Docker Engine as these tests need, on the other end
@@ -258,7 +260,7 @@ func (l *memoryListener) Accept() (net.Conn, error) {
 }
 
 func (l *memoryListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *memoryListener) Addr() net.Addr { return streamAddr("memory") }
+func (l *memoryListener) Addr() net.Addr { return road.Addr("memory") }
 
 // recorder is a log that a test can read.
 type recorder struct {

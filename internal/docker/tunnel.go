@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"aigw-ci/internal/road"
 )
 
 // tunnel is one SSH connection that carries everything else: the engine's API
@@ -68,7 +70,7 @@ func openThrough(ctx context.Context, client *ssh.Client, network, addr string) 
 	if err != nil {
 		return nil, err
 	}
-	return newStreamConn(conn, addr), nil
+	return road.NewConn(conn, addr), nil
 }
 
 // connect returns the connection, and whether this call made it.

@@ -11,11 +11,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/remotecommand"
 
+	"aigw-ci/internal/road"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -49,7 +49,7 @@ func (h *handle) DialFrom(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, &upgrade.RoadError{Err: fmt.Errorf("connecting from pod %s to %s took too long: %w", pod.Name, addr, context.Cause(ctx))}
 	}
 	if err == nil {
-		err = relayError(addr, line)
+		err = road.ParseFirstLine(addr, line)
 	} else {
 		_ = s.Close()
 		err = h.cluster.explain(fmt.Sprintf("connecting from pod %s to %s", pod.Name, addr), s.why(err))
@@ -61,7 +61,7 @@ func (h *handle) DialFrom(ctx context.Context, addr string) (net.Conn, error) {
 		_ = s.Close()
 		return nil, err
 	}
-	return newStreamConn(s, addr), nil
+	return road.NewConn(s, addr), nil
 }
 
 // hostName is a DNS name or an IP address.
@@ -138,31 +138,4 @@ func (r *relay) why(err error) error {
 		return r.err
 	}
 	return fmt.Errorf("the relay ended before it said how it went: %w; %s", err, text)
-}
-
-// The relay's first line.
-const (
-	relayOK      = "ok"
-	relayRefused = "refused: "
-	relayLost    = "lost: "
-	relayFailed  = "failed: "
-)
-
-// relayError turns the relay's first line back into an error; nil for "ok".
-func relayError(addr, line string) error {
-	words := clean(strings.TrimRight(line, "\r\n"), 500)
-	cause := error(nil)
-	switch {
-	case words == relayOK:
-		return nil
-	case strings.HasPrefix(words, relayRefused):
-		cause = syscall.ECONNREFUSED
-	case strings.HasPrefix(words, relayLost):
-		cause = syscall.ETIMEDOUT
-	case strings.HasPrefix(words, relayFailed):
-		cause = errors.New(strings.TrimPrefix(words, relayFailed))
-	default:
-		return fmt.Errorf("the relay to %s answers %q", addr, words)
-	}
-	return &net.OpError{Op: "dial", Net: "tcp", Addr: streamAddr(addr), Err: cause}
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/transport/spdy"
 	streaming "k8s.io/streaming/pkg/httpstream"
 
+	"aigw-ci/internal/road"
 	"aigw-ci/internal/upgrade"
 )
 
@@ -48,7 +49,7 @@ func (c *Cluster) dialPod(ctx context.Context, pod string, port int) (net.Conn, 
 		_ = conn.Close()
 		return nil, c.unforwarded(ctx, addr, err)
 	}
-	return newStreamConn(stream, addr), nil
+	return road.NewConn(stream, addr), nil
 }
 
 // unforwarded is the error of a port-forward that did not come about.
@@ -174,5 +175,5 @@ func refusal(addr, text string) error {
 	if strings.Contains(text, "connection refused") {
 		words = syscall.ECONNREFUSED
 	}
-	return &net.OpError{Op: "dial", Net: "tcp", Addr: streamAddr(addr), Err: words}
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: road.Addr(addr), Err: words}
 }

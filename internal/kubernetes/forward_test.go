@@ -185,24 +185,6 @@ func TestRelayAddress(t *testing.T) {
 	}
 }
 
-func TestRelaySaysHowItWent(t *testing.T) {
-	t.Parallel()
-	if err := relayError("a:1", "ok\n"); err != nil {
-		t.Error(err)
-	}
-	if err := relayError("a:1", "refused: [Errno 111]\n"); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("refused: %v", err)
-	}
-	if err := relayError("a:1", "lost: timed out\n"); !errors.Is(err, syscall.ETIMEDOUT) {
-		t.Errorf("lost: %v", err)
-	}
-	for _, line := range []string{"failed: [Errno -2] Name or service not known\n", "\x1b[2J hello", ""} {
-		if err := relayError("a:1", line); err == nil || strings.Contains(err.Error(), "\x1b") {
-			t.Errorf("%q: %v", line, err)
-		}
-	}
-}
-
 func TestReadLog(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100_000)

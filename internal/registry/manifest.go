@@ -35,7 +35,8 @@ type manifest struct {
 }
 
 // manifest reads what a tag or a digest points at. The digest is the hash of what
-// came, and must be the one asked for and the one the registry names, if any.
+// came, and must be the one asked for and the one the registry names, if any. A HEAD
+// before it would tell no more than that header does, and cost a request.
 func (r *Registry) manifest(ctx context.Context, repo repository, identifier string) (*manifest, error) {
 	got, err := r.get(ctx, repo, "manifests/"+identifier, nil, manifestTypes, maxManifest)
 	if err != nil {

@@ -60,7 +60,7 @@ func TestReach(t *testing.T) {
 		{name: "no route", err: syscall.ENETUNREACH, verdict: upgrade.Fail, detail: "no route"},
 		{name: "packets get lost", err: syscall.ETIMEDOUT, verdict: upgrade.Fail, detail: "packets get lost"},
 		{name: "a cause in words", err: &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("lookup gitlab.example.com: no such host")}, verdict: upgrade.Fail, detail: "no such host"},
-		{name: "the engine is gone", err: &net.OpError{Op: "dial", Net: "unix", Err: syscall.ECONNREFUSED}, verdict: upgrade.Inconclusive, detail: "could not be tried"},
+		{name: "the engine is gone", err: &upgrade.RoadError{Err: &net.OpError{Op: "dial", Net: "unix", Err: syscall.ECONNREFUSED}}, verdict: upgrade.Inconclusive, detail: "could not be tried"},
 		{name: "the engine is slow", err: context.DeadlineExceeded, verdict: upgrade.Inconclusive, detail: "could not be tried"},
 		{name: "an engine elsewhere is gone", err: &upgrade.RoadError{Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}, verdict: upgrade.Inconclusive, detail: "could not be tried"},
 		{name: "the helper does not start", err: errors.New("exec: no such container"), verdict: upgrade.Inconclusive, detail: "exec: no such container"},

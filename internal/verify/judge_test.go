@@ -215,8 +215,10 @@ func TestABrokenRoadSaysNothing(t *testing.T) {
 		&url.Error{Op: "Get", Err: errors.New("the tunnel broke")}: upgrade.Fail,
 		&url.Error{Op: "Get", Err: fmt.Errorf("1: %w", broken)}:    upgrade.Inconclusive,
 	} {
-		if c := v.explain(err); c.Verdict != verdict {
-			t.Errorf("%v: %s, %s; want %s", err, c.Verdict, c.Detail, verdict)
+		for _, c := range []upgrade.Check{v.explain(err), new(trial).unreached(v, err)} {
+			if c.Verdict != verdict {
+				t.Errorf("%v: %s, %s; want %s", err, c.Verdict, c.Detail, verdict)
+			}
 		}
 	}
 }

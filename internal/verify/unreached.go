@@ -24,10 +24,10 @@ func (t *trial) unreached(v *visitor, err error) upgrade.Check {
 	)
 	from := "from inside the gateway, " + v.address + ": "
 	inside := errors.As(err, &dial)
-	engine := errors.As(err, &op) && op.Net == "unix"
+	_, road := errors.AsType[*upgrade.RoadError](err)
 	switch {
-	case engine:
-		return unseen(from+fmt.Sprintf("could not be tried: %v", err), gateway.EngineSilent)
+	case road:
+		return unseen(from+fmt.Sprintf("could not be tried: %v", cause(err)), gateway.EngineSilent)
 	case inside && errors.Is(err, errors.ErrUnsupported):
 		return skip("nothing can be asked from inside this gateway")
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"aigw-ci/internal/docker"
+	"aigw-ci/internal/road"
 )
 
 func main() {
@@ -24,9 +25,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "relay-wait":
-		return docker.RelayWait(ctx, os.Stdin)
+		return road.Wait(ctx, os.Stdin)
 	case len(args) == 2 && args[0] == "relay":
-		return docker.Relay(ctx, os.Stdin, os.Stdout, args[1])
+		return road.Relay(ctx, os.Stdin, os.Stdout, args[1])
 	case len(args) == 2 && args[0] == "serve": // a gateway on that port
 		fmt.Println("to stdout")
 		fmt.Fprintln(os.Stderr, "to stderr: key is "+os.Getenv("SOME_API_KEY"))

@@ -1,4 +1,4 @@
-package kubernetes
+package road
 
 import (
 	"errors"
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// streamConn makes a connection with working deadlines out of a stream that has
-// none: one of a port-forward, or a program's input and output. Between the two is a
-// pipe in memory, which the deadlines belong to.
-type streamConn struct {
+// Conn is a connection with working deadlines over a stream that has none: one of a
+// port-forward, a channel of an SSH connection, or a program's input and output. Between
+// the two is a pipe in memory, which the deadlines belong to.
+type Conn struct {
 	net.Conn // our end of the pipe
 	stream   io.Closer
-	remote   streamAddr
+	remote   Addr
 	copies   sync.WaitGroup
 	once     sync.Once
 
@@ -22,12 +22,12 @@ type streamConn struct {
 	broken error // why the stream ended, when it was not by itself
 }
 
-// newStreamConn takes the stream over: closing the connection closes it. An error of
-// the stream's Read is the error of the connection's. A stream with a CloseWrite can
-// be half closed.
-func newStreamConn(stream io.ReadWriteCloser, remote string) *streamConn {
+// NewConn takes a stream over: closing the connection closes it. An error of the
+// stream's Read is the error of the connection's. A stream with a CloseWrite can be
+// half closed.
+func NewConn(stream io.ReadWriteCloser, remote string) *Conn {
 	near, far := net.Pipe()
-	c := &streamConn{Conn: near, stream: stream, remote: streamAddr(remote)}
+	c := &Conn{Conn: near, stream: stream, remote: Addr(remote)}
 	c.copies.Go(func() {
 		if _, err := io.Copy(far, stream); !errors.Is(err, io.ErrClosedPipe) {
 			c.mu.Lock()
@@ -45,18 +45,18 @@ func newStreamConn(stream io.ReadWriteCloser, remote string) *streamConn {
 	return c
 }
 
-func (c *streamConn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	return n, c.why(err)
 }
 
-func (c *streamConn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	return n, c.why(err)
 }
 
 // why is the stream's own error instead of a pipe's end.
-func (c *streamConn) why(err error) error {
+func (c *Conn) why(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *streamConn) why(err error) error {
 const closeTimeout = 5 * time.Second
 
 // Close closes the stream and waits until nothing moves any more.
-func (c *streamConn) Close() error {
+func (c *Conn) Close() error {
 	err := error(nil)
 	c.once.Do(func() {
 		_ = c.Conn.Close()
@@ -90,10 +90,14 @@ func (c *streamConn) Close() error {
 	return err
 }
 
-func (c *streamConn) RemoteAddr() net.Addr { return c.remote }
+// RemoteAddr is where the stream leads.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
-// streamAddr is where a stream leads, in words.
-type streamAddr string
+// Addr is where a stream leads, in words.
+type Addr string
 
-func (streamAddr) Network() string  { return "stream" }
-func (a streamAddr) String() string { return string(a) }
+// Network is what it leads over.
+func (Addr) Network() string { return "stream" }
+
+// String is the words.
+func (a Addr) String() string { return string(a) }
